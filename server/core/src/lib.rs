@@ -1,0 +1,1 @@
+//! The nouns and rules of Cascina: pure, without input or output.

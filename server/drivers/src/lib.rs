@@ -1,0 +1,1 @@
+//! The world of hosts behind one trait, and its simulation.

@@ -1,0 +1,1 @@
+//! Decide, commit, act, observe.

@@ -1,0 +1,1 @@
+//! What Cascina remembers: SQLite behind one writer.
