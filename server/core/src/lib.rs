@@ -1,1 +1,32 @@
-//! The nouns and rules of Cascina: pure, without input or output.
+//! The nouns and rules of Cascina.
+//!
+//! Everything here is pure: no input or output, no async, no clock, no randomness, no SQL, no
+//! wasm, no logging. Time and random numbers come in as arguments. What this crate says can
+//! therefore be tested without a server, replayed years later, and simulated.
+
+pub mod address;
+pub mod command;
+pub mod decision;
+pub mod event;
+pub mod farm;
+pub mod feasible;
+pub mod flavor;
+pub mod host;
+pub mod id;
+pub mod image;
+pub mod instance;
+pub mod invariant;
+pub mod ipam;
+pub mod name;
+pub mod network;
+pub mod operation;
+pub mod policy;
+pub mod principal;
+pub mod quota;
+pub mod refusal;
+pub mod site;
+pub mod state;
+pub mod tenant;
+pub mod units;
+pub mod usage;
+pub mod view;

@@ -1,0 +1,294 @@
+//! Commands: everything that anybody can ask the engine to do, and what comes back.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::decision::Amounts;
+use crate::host::{HostClass, HostState};
+use crate::id::*;
+use crate::name::Name;
+use crate::network::NatRule;
+use crate::policy::{Fallback, Hook, Mode, PolicyVersion, Scope};
+use crate::principal::Role;
+use crate::site::SiteSpec;
+use crate::tenant::TenantRequest;
+use crate::units::{Gib, Size};
+
+/// A farm as people ask for it: names are looked up by the engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewFarm {
+    pub name: Name,
+    /// Made with the farm if it does not exist.
+    pub tenant: Name,
+    pub groups: Vec<Name>,
+    /// None: the site's default.
+    pub tier: Option<Name>,
+    /// Made with the farm if it does not exist; None: named as the tenant.
+    pub user: Option<Name>,
+    pub ssh_key: Option<String>,
+    pub instances: Vec<NewInstances>,
+    pub lease_s: u64,
+    pub labels: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewInstances {
+    /// None: the flavor's, with a number.
+    pub name: Option<Name>,
+    pub flavor: Name,
+    /// Id or name.
+    pub image: String,
+    /// None: `workers`.
+    pub class: Option<Name>,
+    pub min_count: u32,
+    pub max_count: u32,
+    /// Only this host; for admins.
+    pub host: Option<Name>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewBinding {
+    pub name: Name,
+    pub hook: Hook,
+    pub scope: Scope,
+    /// `name`, `name@version` or a digest; a bare name means its newest version.
+    pub policy: String,
+    pub settings: String,
+    pub order: u32,
+    pub weight: u32,
+    pub mode: Mode,
+    pub on_error: Fallback,
+}
+
+/// What of a binding changes; `None` leaves it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BindingChange {
+    pub policy: Option<String>,
+    pub settings: Option<String>,
+    pub order: Option<u32>,
+    pub weight: Option<u32>,
+    pub mode: Option<Mode>,
+    pub on_error: Option<Fallback>,
+    /// Let it out of quarantine.
+    pub release: bool,
+}
+
+/// What a person may do with a stuck operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Remedy {
+    /// Try the step again.
+    Retry,
+    /// Go on without it.
+    Skip,
+    /// It has been done by hand: go on as if it had succeeded.
+    Adopt,
+    /// Undo what has been done (before the pivot only).
+    Cancel,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Power {
+    Start,
+    Stop,
+    Reboot,
+    Terminate,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    CreateTenant(TenantRequest),
+    /// Active or suspended.
+    SuspendTenant {
+        tenant: TenantId,
+        suspended: bool,
+    },
+    /// Only when it has no farms.
+    CloseTenant {
+        tenant: TenantId,
+    },
+    CreateUser {
+        tenant: Option<TenantId>,
+        name: Name,
+        role: Role,
+        groups: Vec<Name>,
+        ssh_key: Option<String>,
+    },
+    DeleteUser {
+        user: UserId,
+    },
+    CreateAccessKey {
+        user: UserId,
+    },
+    DeleteAccessKey {
+        key: AccessKeyId,
+    },
+
+    CreateFarm(NewFarm),
+    DeleteFarm {
+        farm: FarmId,
+    },
+    ApproveFarm {
+        farm: FarmId,
+        approved: bool,
+        note: Option<String>,
+    },
+    ApproveTenant {
+        tenant: TenantId,
+        approved: bool,
+        note: Option<String>,
+    },
+
+    RunInstances {
+        farm: FarmId,
+        ask: NewInstances,
+    },
+    Power {
+        instances: Vec<InstanceId>,
+        power: Power,
+    },
+
+    AllocateAddress {
+        farm: FarmId,
+    },
+    /// None: the farm's router.
+    AssociateAddress {
+        address: AddressId,
+        instance: Option<InstanceId>,
+    },
+    DisassociateAddress {
+        address: AddressId,
+    },
+    ReleaseAddress {
+        address: AddressId,
+    },
+    SetForwards {
+        router: RouterId,
+        forwards: Vec<NatRule>,
+    },
+
+    SetQuota {
+        tenant: TenantId,
+        class: Option<Name>,
+        limit: Amounts,
+    },
+
+    PutFlavor {
+        name: Name,
+        size: Size,
+        deprecated: bool,
+    },
+    DeleteFlavor {
+        name: Name,
+    },
+    RegisterImage {
+        name: Name,
+        tenant: Option<TenantId>,
+        source: String,
+        min_disk: Gib,
+    },
+    DeregisterImage {
+        image: ImageId,
+    },
+    PutClass(HostClass),
+    PutShare {
+        name: Name,
+        group: Name,
+        lends: bool,
+    },
+    /// The owner wants its hosts back, or no longer.
+    RecallShare {
+        share: ShareId,
+        recalled: bool,
+    },
+    AddHost {
+        name: Name,
+        class: Name,
+        share: Option<Name>,
+        uri: String,
+        capacity: Size,
+    },
+    /// Up, cordoned or maintenance.
+    SetHostState {
+        host: HostId,
+        state: HostState,
+        note: Option<String>,
+    },
+    /// Only when nothing runs there.
+    RemoveHost {
+        host: HostId,
+    },
+
+    /// Bytes have been checked by the sandbox and are in the store.
+    AddPolicy(Box<PolicyVersion>),
+    RemovePolicy {
+        digest: crate::policy::Digest,
+    },
+    Bind(NewBinding),
+    Rebind {
+        binding: BindingId,
+        change: BindingChange,
+    },
+    Unbind {
+        binding: BindingId,
+    },
+
+    Mend {
+        operation: OperationId,
+        remedy: Remedy,
+    },
+
+    /// The site file, at start.
+    ApplySite(Box<SiteSpec>),
+    /// The sandbox gave up on a binding.
+    Quarantine {
+        binding: BindingId,
+        why: String,
+    },
+    /// A host answered, or not.
+    HostSeen {
+        host: HostId,
+        up: bool,
+        note: Option<String>,
+    },
+    /// Reality differs from the rows: an instance is gone or stopped by itself.
+    InstanceSeen {
+        instance: InstanceId,
+        state: crate::instance::InstanceState,
+        note: String,
+    },
+    RouterSeen {
+        router: RouterId,
+        up: bool,
+        note: String,
+    },
+    /// Forget what is over, free what has expired.
+    Sweep,
+}
+
+/// What came of a command.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Id of the thing made or changed, as text.
+    pub subject: String,
+    /// Ids of the instances made or changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub instances: Vec<InstanceId>,
+    /// Work that goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<OperationId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<DecisionId>,
+    /// A person must approve first.
+    #[serde(default)]
+    pub pending: bool,
+    /// An address that was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip: Option<Ipv4Addr>,
+    /// Number of the last event of the command.
+    #[serde(default)]
+    pub seq: u64,
+}

@@ -1,0 +1,85 @@
+//! Hosts, their classes, and the shares that say who owns them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{HostId, ShareId};
+use crate::name::Name;
+use crate::units::{Size, Timestamp, Vcpus};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HostState {
+    Enrolling,
+    Up,
+    /// Takes nothing new.
+    Cordoned,
+    Draining,
+    Maintenance,
+    /// Does not answer.
+    Down,
+}
+
+impl HostState {
+    /// May something new be placed here?
+    pub fn takes_guests(self) -> bool {
+        matches!(self, HostState::Up)
+    }
+}
+
+/// What kind of place a class is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClassKind {
+    /// Shared storage, live migration, public and private addresses.
+    Services,
+    /// Local disks, cached images, private addresses.
+    Workers,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostClass {
+    pub name: Name,
+    pub kind: ClassKind,
+    /// vCPUs offered per 1000 real ones.
+    pub cpu_overcommit_permille: u32,
+}
+
+impl HostClass {
+    /// What a host of this class offers, given what it has.
+    pub fn offered(&self, real: Size) -> Size {
+        let vcpus = u64::from(real.vcpus.0) * u64::from(self.cpu_overcommit_permille) / 1000;
+        Size { vcpus: Vcpus(u32::try_from(vcpus).unwrap_or(u32::MAX)), ..real }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    pub id: HostId,
+    pub name: Name,
+    pub class: Name,
+    pub share: ShareId,
+    /// Where its hypervisor answers, for example `sim:` or `qemu+ssh://…`.
+    pub uri: String,
+    /// What guests may have in all: real capacity times overcommit.
+    pub capacity: Size,
+    pub state: HostState,
+    /// Why it is in this state, for people.
+    pub note: Option<String>,
+    pub created: Timestamp,
+    pub updated: Timestamp,
+}
+
+/// A stakeholder's part of the hosts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    pub id: ShareId,
+    pub name: Name,
+    /// Tenants of this group are the owner's own.
+    pub group: Name,
+    /// Whether others may use idle hosts at all; how much is the owner's policy's matter.
+    pub lends: bool,
+    /// The owner wants its hosts back.
+    pub recalled: bool,
+    pub created: Timestamp,
+    pub updated: Timestamp,
+}

@@ -1,0 +1,93 @@
+//! Instances: the guests that tenants asked for.
+
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{DecisionId, FarmId, HostId, ImageId, InstanceId, OperationId, TenantId};
+use crate::name::Name;
+use crate::network::Mac;
+use crate::units::{Gib, Mib, Size, Timestamp, Vcpus};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InstanceState {
+    /// Has a host and a claim on it; nothing is there yet.
+    Scheduled,
+    /// Its disk is being made.
+    Staging,
+    Running,
+    Stopping,
+    Stopped,
+    ShuttingDown,
+    Terminated,
+    /// The driver says that something is wrong; a person or the reconciler must look.
+    Error,
+}
+
+impl InstanceState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            InstanceState::Scheduled => "scheduled",
+            InstanceState::Staging => "staging",
+            InstanceState::Running => "running",
+            InstanceState::Stopping => "stopping",
+            InstanceState::Stopped => "stopped",
+            InstanceState::ShuttingDown => "shutting-down",
+            InstanceState::Terminated => "terminated",
+            InstanceState::Error => "error",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    pub id: InstanceId,
+    pub farm: FarmId,
+    pub tenant: TenantId,
+    pub name: Name,
+    pub flavor: Name,
+    pub image: ImageId,
+    pub class: Name,
+    pub size: Size,
+    pub state: InstanceState,
+    /// Why it is in this state, for people.
+    pub note: Option<String>,
+    pub host: Option<HostId>,
+    pub ip: Ipv4Addr,
+    pub mac: Mac,
+    /// The placement decision that chose the host.
+    pub decision: Option<DecisionId>,
+    /// The operation that last changed it.
+    pub operation: Option<OperationId>,
+    pub created: Timestamp,
+    pub updated: Timestamp,
+}
+
+impl Instance {
+    pub fn is_live(&self) -> bool {
+        self.state != InstanceState::Terminated
+    }
+
+    /// What it keeps from others on its host. A stopped instance keeps its disk only.
+    pub fn claim(&self) -> Option<(HostId, Size)> {
+        let host = self.host?;
+        match self.state {
+            InstanceState::Terminated => None,
+            InstanceState::Stopped => {
+                Some((host, Size { vcpus: Vcpus::ZERO, memory: Mib::ZERO, disk: self.size.disk }))
+            }
+            InstanceState::Scheduled
+            | InstanceState::Staging
+            | InstanceState::Running
+            | InstanceState::Stopping
+            | InstanceState::ShuttingDown
+            | InstanceState::Error => Some((host, self.size)),
+        }
+    }
+
+    /// Size of what is missing on the host before a stopped instance can run again.
+    pub fn size_to_start(&self) -> Size {
+        Size { disk: Gib::ZERO, ..self.size }
+    }
+}

@@ -1,0 +1,175 @@
+//! The one list of truths. `fsck`, the property tests and the simulator all call it.
+
+use std::collections::BTreeMap;
+
+use crate::address::Target;
+use crate::farm::FarmState;
+use crate::instance::InstanceState;
+use crate::ipam;
+use crate::operation::OperationState;
+use crate::state::{Guest, State};
+
+/// Something that must never be, with the ids that it concerns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    pub rule: &'static str,
+    pub text: String,
+}
+
+/// Checks everything. An empty list means that the state is sound.
+pub fn check(state: &State) -> Vec<Violation> {
+    let mut found = Vec::new();
+    let mut say = |rule, text: String| found.push(Violation { rule, text });
+    indexes(state, &mut say);
+    capacity(state, &mut say);
+    addresses(state, &mut say);
+    networks(state, &mut say);
+    instances(state, &mut say);
+    owners(state, &mut say);
+    farms(state, &mut say);
+    operations(state, &mut say);
+    found
+}
+
+fn indexes(state: &State, say: &mut impl FnMut(&'static str, String)) {
+    if state.rebuilt().indexes != state.indexes {
+        say("indexes follow from rows", "an index differs from what the rows say".into());
+    }
+}
+
+fn capacity(state: &State, say: &mut impl FnMut(&'static str, String)) {
+    for host in state.rows.hosts.values() {
+        let used = state.used_on(host.id);
+        if !used.fits_in(host.capacity) {
+            say("usage within capacity", format!("host {}: {used} used of {}", host.name, host.capacity));
+        }
+    }
+    for instance in state.rows.instances.values() {
+        let Some((host, _)) = instance.claim() else { continue };
+        if !state.rows.hosts.contains_key(&host) {
+            say("claims are on hosts that exist", format!("{} claims host {host}", instance.id));
+        }
+        if !state.indexes.guests_by_host.of(&host).any(|guest| guest == Guest::Instance(instance.id)) {
+            say("claims match instances", format!("{} is not among the guests of host {host}", instance.id));
+        }
+    }
+}
+
+fn addresses(state: &State, say: &mut impl FnMut(&'static str, String)) {
+    let mut owners = BTreeMap::new();
+    for address in state.rows.addresses.values() {
+        if let Some(other) = owners.insert(address.ip, address.id) {
+            say("an elastic IP has one owner", format!("{}: {other} and {}", address.ip, address.id));
+        }
+        if !address.is_held() {
+            continue;
+        }
+        if state.rows.farms.get(&address.farm).is_none_or(|farm| farm.state.is_over()) {
+            say("an elastic IP belongs to a farm", format!("{} of {}", address.id, address.farm));
+        }
+        if let Some(Target::Instance(id)) = address.target() {
+            let target = state.rows.instances.get(&id);
+            if target.is_none_or(|instance| instance.farm != address.farm || !instance.is_live()) {
+                say("an elastic IP points at a guest of its farm", format!("{} at {id}", address.id));
+            }
+        }
+    }
+}
+
+fn networks(state: &State, say: &mut impl FnMut(&'static str, String)) {
+    let mut segments = BTreeMap::new();
+    for network in state.rows.networks.values() {
+        if let Some(other) = segments.insert(network.segment, network.id) {
+            say("a segment has one network", format!("{}: {other} and {}", network.segment, network.id));
+        }
+        if ipam::subnet(&state.site(), network.segment) != Some(network.cidr) {
+            say("a subnet follows from its segment", format!("{}: {}", network.id, network.cidr));
+        }
+    }
+}
+
+fn instances(state: &State, say: &mut impl FnMut(&'static str, String)) {
+    let mut macs = BTreeMap::new();
+    let mut ips = BTreeMap::new();
+    for instance in state.rows.instances.values().filter(|row| row.is_live()) {
+        if let Some(other) = macs.insert(instance.mac, instance.id) {
+            say("a MAC has one owner", format!("{}: {other} and {}", instance.mac, instance.id));
+        }
+        if let Some(other) = ips.insert((instance.farm, instance.ip), instance.id) {
+            say("an address has one guest", format!("{}: {other} and {}", instance.ip, instance.id));
+        }
+        let network = state.indexes.networks_by_farm.of(&instance.farm).find_map(|id| state.rows.networks.get(&id));
+        if network.is_none_or(|network| !network.cidr.contains(&instance.ip)) {
+            say("a guest's address is of its farm's subnet", format!("{} has {}", instance.id, instance.ip));
+        }
+        let moving = matches!(
+            instance.state,
+            InstanceState::Scheduled | InstanceState::Staging | InstanceState::Stopping | InstanceState::ShuttingDown
+        );
+        if moving && !state.indexes.operations_by_farm.of(&instance.farm).any(|_| true) {
+            say(
+                "a guest on the way has an operation",
+                format!("{} is {} and nothing moves it", instance.id, instance.state.as_str()),
+            );
+        }
+    }
+}
+
+fn owners(state: &State, say: &mut impl FnMut(&'static str, String)) {
+    let rows = &state.rows;
+    let rule = "nothing is without its owner";
+    for user in rows.users.values() {
+        if user.tenant.is_some_and(|tenant| !rows.tenants.contains_key(&tenant)) {
+            say(rule, format!("{} of a tenant that is gone", user.id));
+        }
+    }
+    for key in rows.access_keys.values().filter(|key| !rows.users.contains_key(&key.user)) {
+        say(rule, format!("{} of a user who is gone", key.id));
+    }
+    for quota in rows.quotas.values().filter(|quota| !rows.tenants.contains_key(&quota.tenant)) {
+        say(rule, format!("{} of a tenant that is gone", quota.id));
+    }
+    for instance in rows.instances.values().filter(|row| row.is_live() && !rows.farms.contains_key(&row.farm)) {
+        say(rule, format!("{} of a farm that is gone", instance.id));
+    }
+    for hold in rows.holds.values() {
+        if rows.operations.get(&hold.operation).is_none_or(|operation| operation.state.is_over()) {
+            say(rule, format!("{} of an operation that is over", hold.id));
+        }
+    }
+    for binding in rows.bindings.values().filter(|binding| !rows.policies.contains_key(&binding.digest)) {
+        say(rule, format!("binding {} of a policy that is gone", binding.name));
+    }
+}
+
+fn farms(state: &State, say: &mut impl FnMut(&'static str, String)) {
+    let ix = &state.indexes;
+    for farm in state.rows.farms.values() {
+        let left = ix.networks_by_farm.of(&farm.id).count()
+            + ix.routers_by_farm.of(&farm.id).count()
+            + ix.addresses_by_farm.of(&farm.id).count()
+            + ix.instances_by_farm
+                .of(&farm.id)
+                .filter(|id| state.rows.instances.get(id).is_some_and(|row| row.is_live()))
+                .count();
+        if farm.state.is_over() && left > 0 {
+            say("a farm that is over leaves nothing", format!("{} leaves {left} things", farm.id));
+        }
+        let moving = matches!(
+            farm.state,
+            FarmState::Provisioning | FarmState::Compensating | FarmState::Deleting | FarmState::Stuck
+        );
+        if moving && !ix.operations_by_farm.of(&farm.id).any(|_| true) {
+            say("a farm on the way has an operation", format!("{} is {:?} and nothing moves it", farm.id, farm.state));
+        }
+    }
+}
+
+fn operations(state: &State, say: &mut impl FnMut(&'static str, String)) {
+    for operation in state.rows.operations.values() {
+        let beyond = operation.cursor as usize >= operation.steps.len();
+        if beyond && matches!(operation.state, OperationState::Running | OperationState::Stuck) {
+            say("an operation under way has a step", format!("{} points beyond its last", operation.id));
+        }
+    }
+}

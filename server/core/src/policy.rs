@@ -1,0 +1,189 @@
+//! Policies: uploaded components, and the bindings that put them to work.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{BindingId, ShareId, TenantId};
+use crate::name::Name;
+use crate::units::Timestamp;
+
+/// A question that policies answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hook {
+    Admission,
+    Quota,
+    Placement,
+    Reallocation,
+}
+
+impl Hook {
+    pub const ALL: [Hook; 4] = [Hook::Admission, Hook::Quota, Hook::Placement, Hook::Reallocation];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Hook::Admission => "admission",
+            Hook::Quota => "quota",
+            Hook::Placement => "placement",
+            Hook::Reallocation => "reallocation",
+        }
+    }
+}
+
+impl fmt::Display for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// SHA-256 of a component's bytes; lower-case hex as text.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest(pub [u8; 32]);
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a SHA-256 digest: 64 lower-case hex digits")]
+pub struct DigestError(pub String);
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::str::FromStr for Digest {
+    type Err = DigestError;
+
+    fn from_str(text: &str) -> Result<Self, DigestError> {
+        let error = || DigestError(text.chars().take(80).collect());
+        let canonical = text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        if !canonical {
+            return Err(error());
+        }
+        let mut bytes = [0u8; 32];
+        for (i, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16).map_err(|_| error())?;
+        }
+        Ok(Digest(bytes))
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// One uploaded component that passed the checks. Its bytes are kept by the store under `digest`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyVersion {
+    pub digest: Digest,
+    pub name: Name,
+    pub version: String,
+    pub summary: String,
+    pub hooks: Vec<Hook>,
+    /// JSON Schema of the settings, empty if there are none.
+    pub settings_schema: String,
+    pub size: u64,
+    /// Ships inside the program; cannot be removed.
+    pub embedded: bool,
+    pub uploaded_by: String,
+    pub created: Timestamp,
+}
+
+impl PolicyVersion {
+    /// `name@version`, as people write it.
+    pub fn label(&self) -> String {
+        format!("{}@{}", self.name, self.version)
+    }
+}
+
+/// Whose rule it is. The order is the order of authority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "scope", content = "of")]
+pub enum Scope {
+    Site,
+    /// The owner of a share: sees and judges only the hosts of that share.
+    Share(ShareId),
+    /// A tenant, for its own requests.
+    Tenant(TenantId),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Its answers count.
+    Enforce,
+    /// Evaluated and recorded, without effect.
+    Shadow,
+    /// Not evaluated.
+    Off,
+}
+
+/// What happens when a policy traps, runs out, lies or fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fallback {
+    /// The request is refused.
+    Deny,
+    /// As if the policy had said yes.
+    Allow,
+    /// As if the policy were not bound; the others decide.
+    Next,
+}
+
+/// A policy at work: which component, on which hook, for whom, with which settings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    pub id: BindingId,
+    pub name: Name,
+    pub hook: Hook,
+    pub scope: Scope,
+    pub digest: Digest,
+    /// `name@version` of the component, for people.
+    pub policy: String,
+    /// A JSON object.
+    pub settings: String,
+    /// Within a scope, lower comes first.
+    pub order: u32,
+    /// Multiplies scores, 1 to 1000.
+    pub weight: u32,
+    pub mode: Mode,
+    pub on_error: Fallback,
+    /// Set when it failed too often in a row; it then answers with its fallback until released.
+    pub quarantined: Option<String>,
+    pub created: Timestamp,
+    pub updated: Timestamp,
+}
+
+impl Binding {
+    /// The order in which bindings of one hook are asked.
+    pub fn rank(&self) -> (Scope, u32, BindingId) {
+        (self.scope, self.order, self.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digest_text_and_back() {
+        let digest = Digest([0xab; 32]);
+        assert_eq!(digest.to_string().parse(), Ok(digest));
+        assert!("AB".repeat(32).parse::<Digest>().is_err());
+    }
+}
