@@ -1,0 +1,86 @@
+//! How much a policy may be, and how much it may use.
+
+/// Bounds on a component before it is compiled, and on each of its calls.
+///
+/// The defaults fit policies in compiled languages with a wide margin. Interpreters packed into a
+/// component (Python, JavaScript) need larger ones, which is the site's choice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bounds {
+    /// Size of the component.
+    pub component_bytes: usize,
+    /// Core modules and components nested in it, each.
+    pub nested: u32,
+    /// How deep components may be nested.
+    pub depth: u32,
+    /// Functions in all its modules.
+    pub functions: u32,
+    pub function_body_bytes: u32,
+    /// Locals of one function; they cost nothing to write down and much to compile.
+    pub locals: u32,
+    /// Everything else that can be counted: types, imports, exports, globals, segments, aliases.
+    pub entries: u32,
+    /// Linear memory of an instance.
+    pub memory_bytes: usize,
+    /// Elements of each table.
+    pub table_elements: usize,
+    /// Core instances that one evaluation may consist of, and tables.
+    pub instances: u32,
+    pub stack_bytes: usize,
+    /// Instructions, roughly. Deterministic, so this limit is part of the verdict.
+    pub fuel: u64,
+    /// Processor time of one evaluation; the backstop for what fuel does not see. It is not
+    /// deterministic, so it must be longer than the fuel lasts.
+    pub deadline_ms: u64,
+    /// Bytes that one answer may take, over what a row for each candidate takes.
+    pub result_bytes: usize,
+    /// Reasons in one list.
+    pub reasons: usize,
+    pub reason_text_bytes: usize,
+    pub code_bytes: usize,
+    pub log_lines: usize,
+    /// Of one line.
+    pub log_line_bytes: usize,
+    /// Of all lines of a decision.
+    pub log_bytes: usize,
+    /// Settings document and settings schema.
+    pub settings_bytes: usize,
+    /// Evaluations at the same time; others wait.
+    pub concurrent: u32,
+    /// Processor seconds and bytes of address space of the compiler, if it is a process of its own.
+    pub compile_seconds: u64,
+    pub compile_bytes: u64,
+    /// Failures of a binding in a row until it is put in quarantine.
+    pub quarantine_after: u32,
+}
+
+impl Default for Bounds {
+    fn default() -> Bounds {
+        Bounds {
+            component_bytes: 2 << 20,
+            nested: 32,
+            depth: 4,
+            functions: 10_000,
+            function_body_bytes: 128 << 10,
+            locals: 5_000,
+            entries: 20_000,
+            memory_bytes: 16 << 20,
+            table_elements: 10_000,
+            instances: 8,
+            stack_bytes: 512 << 10,
+            fuel: 50_000_000,
+            deadline_ms: 200,
+            result_bytes: 256 << 10,
+            reasons: 32,
+            reason_text_bytes: 500,
+            code_bytes: 64,
+            log_lines: 64,
+            log_line_bytes: 500,
+            log_bytes: 4 << 10,
+            settings_bytes: 64 << 10,
+            concurrent: 32,
+            compile_seconds: 10,
+            compile_bytes: 1 << 30,
+            quarantine_after: 5,
+        }
+    }
+}
