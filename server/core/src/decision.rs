@@ -142,10 +142,8 @@ pub enum Decided {
     Placed {
         hosts: Vec<HostId>,
     },
-    /// No host was left; `placed` had been found for earlier ones of the same request.
-    NoHost {
-        placed: u32,
-    },
+    /// Not enough hosts were left; `placed` were found for the first ones of the request.
+    NoHost { placed: Vec<HostId> },
     Assigned {
         limits: Vec<(String, Amounts)>,
     },
@@ -175,6 +173,8 @@ pub struct PlacementQuestion {
     pub only: Vec<HostId>,
     /// Not these.
     pub avoid: Vec<HostId>,
+    /// Room that earlier lines of the same request take.
+    pub taken: Vec<(HostId, Size)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -191,7 +191,10 @@ pub struct Decision {
     pub tenant: Option<TenantId>,
     /// Its name: the tenant may not exist yet, or no longer.
     pub tenant_name: String,
+    pub groups: Vec<Name>,
+    pub tier: Name,
     pub farm: Option<FarmId>,
+    pub farm_name: String,
     pub operation: Option<OperationId>,
     pub question: Question,
     /// Candidates before policies were asked, and why others fell out.

@@ -75,6 +75,20 @@ impl FarmRequest {
         }
         total
     }
+
+    /// The same by class; the `None` row is the address and the network.
+    pub fn by_class(&self) -> Vec<(Option<Name>, Amounts)> {
+        let own = Amounts { addresses: 1, networks: 1, ..Amounts::default() };
+        let mut rows: Vec<(Option<Name>, Amounts)> = vec![(None, own)];
+        for item in &self.items {
+            let amounts = Amounts::of_instances(item.size, item.max_count);
+            match rows.iter_mut().find(|(class, _)| class.as_ref() == Some(&item.class)) {
+                Some((_, sum)) => *sum = sum.plus(amounts),
+                None => rows.push((Some(item.class.clone()), amounts)),
+            }
+        }
+        rows
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

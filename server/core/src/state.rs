@@ -85,6 +85,10 @@ macro_rules! tables {
                 match key { $(Key::$variant(key) => self.$field.remove(key).map(Row::$variant),)* }
             }
 
+            pub fn find(&self, key: &Key) -> Option<Row> {
+                match key { $(Key::$variant(key) => self.$field.get(key).cloned().map(Row::$variant),)* }
+            }
+
             /// Every row, tables in the order of their definition.
             pub fn all(&self) -> impl Iterator<Item = Row> + '_ {
                 std::iter::empty()$(.chain(self.$field.values().cloned().map(Row::$variant)))*
@@ -217,6 +221,14 @@ pub struct State {
 impl State {
     pub fn site(&self) -> Arc<Site> {
         self.rows.site.get(&()).cloned().unwrap_or_default()
+    }
+
+    /// Where instances go that name no class: the first class of workers, else the first.
+    pub fn default_class(&self) -> Name {
+        let classes = self.rows.classes.values();
+        let workers = classes.clone().find(|class| class.kind == crate::host::ClassKind::Workers);
+        let class = workers.or_else(|| self.rows.classes.values().next());
+        class.map_or_else(|| self.site().router_class.clone(), |class| class.name.clone())
     }
 
     pub fn apply(&mut self, change: &Change) {

@@ -1,1 +1,24 @@
 //! Decide, commit, act, observe.
+//!
+//! `kernel` is deterministic and does no input or output: it takes proposals one at a time, checks
+//! them against the state and gives back events. `engine` puts it to work in a real server: a writer
+//! thread that commits in batches, and tasks that call policies and hosts. A simulator drives the
+//! same kernel in virtual time.
+
+mod agent;
+pub mod clock;
+pub mod command;
+mod engine;
+pub mod error;
+pub mod kernel;
+mod policies;
+mod runner;
+pub mod saga;
+pub mod tx;
+pub mod verdict;
+mod writer;
+
+pub use cascina_store::{DecisionFilter, EventFilter};
+pub use clock::{Clock, SystemClock};
+pub use engine::{Engine, EngineConfig, Idempotency, Replay, Request};
+pub use error::{EngineError, Fault};

@@ -1,0 +1,279 @@
+//! Instances: run, start, stop, reboot, terminate.
+
+use std::sync::Arc;
+
+use cascina_core::command::{NewInstances, Outcome, Power};
+use cascina_core::decision::{Amounts, Decided, Decision, Question};
+use cascina_core::farm::{Farm, Item};
+use cascina_core::host::ClassKind;
+use cascina_core::id::{FarmId, HostId, InstanceId};
+use cascina_core::instance::{Instance, InstanceState};
+use cascina_core::operation::{OperationState, SagaKind};
+use cascina_core::principal::Principal;
+use cascina_core::refusal::Refusal;
+use cascina_core::state::State;
+
+use super::{Setback, farm, outcome, own_farm, told, usable_farm};
+use crate::saga::{self, Answer, instance_run};
+use crate::tx::{Told, Tx};
+use crate::verdict::{self, Party};
+
+fn only(state: &State, who: &Principal, ask: &NewInstances) -> Result<Vec<HostId>, Refusal> {
+    let Some(name) = &ask.host else { return Ok(Vec::new()) };
+    super::admin(who, "name a host")?;
+    let id = state.indexes.host_names.get(name).ok_or_else(|| Refusal::not_found("host", name))?;
+    Ok(vec![*id])
+}
+
+fn line(state: &State, who: &Principal, id: FarmId, ask: &NewInstances) -> Result<(Arc<Farm>, Item), Refusal> {
+    let farm = usable_farm(state, who, id)?;
+    let item = farm::item(state, Some(farm.tenant), ask, "")?;
+    if item.min_count == 0 {
+        return Err(Refusal::invalid("min_count", 0, "1 to max_count"));
+    }
+    Ok((farm, item))
+}
+
+pub fn run_questions(
+    state: &State,
+    who: &Principal,
+    id: FarmId,
+    ask: &NewInstances,
+) -> Result<Vec<(Party, Question)>, Refusal> {
+    let (_, item) = line(state, who, id, ask)?;
+    let party = Party::of_farm(state, id, who).ok_or_else(|| Refusal::not_found("farm", id))?;
+    let check = Question::CheckQuota {
+        verb: "create-instances".into(),
+        class: item.class.to_string(),
+        wanted: Amounts::of_instances(item.size, item.max_count),
+    };
+    let place = instance_run::question(&item, &only(state, who, ask)?, "create");
+    Ok(vec![(party.clone(), check), (party, place)])
+}
+
+pub fn run(
+    tx: &mut Tx<'_>,
+    who: &Principal,
+    id: FarmId,
+    ask: &NewInstances,
+    decisions: &[Arc<Decision>],
+) -> Result<Outcome, Setback> {
+    let (farm, item) = line(tx.state(), who, id, ask)?;
+    let [checked, rest @ ..] = decisions else { return Err(Setback::Stale) };
+    if let Some(refusal) = verdict::refusal(checked) {
+        return Err(refusal.into());
+    }
+    if matches!(checked.decided, Decided::Pending { .. }) {
+        let text = "a policy wants this to be approved by a person, which is possible for farms only; ask for less";
+        return Err(Refusal::Denied { decision: checked.id, reasons: vec![cascina_core::decision::Reason::denial("needs-approval", text)] }.into());
+    }
+    let tenant = super::tenant::active(tx.state(), farm.tenant)?;
+    let [placed] = rest else { return Err(Setback::Stale) };
+    // What will really be made: placement may have found room for the minimum only.
+    let count = match &placed.decided {
+        Decided::Placed { hosts } => hosts.len(),
+        Decided::NoHost { placed } => placed.len(),
+        _ => 0,
+    } as u32;
+    let wanted = Amounts::of_instances(item.size, count.max(item.min_count));
+    tx.state().check_quota(&tenant, &[(Some(item.class.clone()), wanted)], tx.now)?;
+    let mut operation = instance_run::operation(tx, SagaKind::InstanceRun, &farm, Vec::new(), item.min_count);
+    let made = match instance_run::place_items(tx, &farm, &operation, &[item], rest) {
+        Ok(made) => made,
+        Err(saga::StepError::Stale) => return Err(Setback::Stale),
+        Err(error) => match verdict::refusal(placed) {
+            Some(refusal) => return Err(refusal.into()),
+            None => return Err(error.into()),
+        },
+    };
+    operation.instances = made.clone();
+    let text = format!("{} instances of farm {}", made.len(), farm.name);
+    tx.tell(Told {
+        tenant: Some(farm.tenant),
+        farm: Some(farm.id),
+        operation: Some(operation.id),
+        decision: Some(placed.id),
+        ..told("instance.scheduled", made[0], text)
+    });
+    let operation = saga::begin(tx, operation, Answer::Nothing);
+    Ok(Outcome {
+        instances: made.clone(),
+        operation: Some(operation),
+        decisions: decisions.iter().map(|decision| decision.id).collect(),
+        ..outcome(made[0])
+    })
+}
+
+fn find(state: &State, who: &Principal, id: InstanceId) -> Result<Arc<Instance>, Refusal> {
+    let row = state.rows.instances.get(&id).filter(|row| who.sees(row.tenant));
+    let row = row.ok_or_else(|| Refusal::not_found("instance", id))?;
+    own_farm(state, who, row.farm)?;
+    Ok(row.clone())
+}
+
+/// All of one farm, and each in a state in which it can be done.
+fn group(
+    state: &State,
+    who: &Principal,
+    ids: &[InstanceId],
+    power: Power,
+) -> Result<(Arc<Farm>, Vec<Arc<Instance>>), Refusal> {
+    let mut rows = Vec::new();
+    for id in ids {
+        let row = find(state, who, *id)?;
+        let busy = state.indexes.operations_by_farm.of(&row.farm).any(|operation| {
+            state
+                .rows
+                .operations
+                .get(&operation)
+                .is_some_and(|operation| operation.state != OperationState::Stuck && operation.instances.contains(id))
+        });
+        let may = match power {
+            Power::Start => row.state == InstanceState::Stopped && !busy,
+            Power::Stop | Power::Reboot => row.state == InstanceState::Running && !busy,
+            Power::Terminate => row.is_live(),
+        };
+        if !may {
+            let allowed = match power {
+                Power::Start => "stopped",
+                Power::Stop | Power::Reboot => "running",
+                Power::Terminate => "not terminated",
+            };
+            let now = if busy { "busy with another operation" } else { row.state.as_str() };
+            return Err(Refusal::Conflict(format!("instance {id} is {now}; this needs one that is {allowed}")));
+        }
+        rows.push(row);
+    }
+    let first = rows.first().ok_or_else(|| Refusal::invalid("instances", "[]", "at least one instance"))?;
+    if let Some(other) = rows.iter().find(|row| row.farm != first.farm) {
+        return Err(Refusal::invalid("instances", other.id, "instances of one farm in one request"));
+    }
+    Ok((own_farm(state, who, first.farm)?, rows))
+}
+
+pub fn power_questions(
+    state: &State,
+    who: &Principal,
+    ids: &[InstanceId],
+    power: Power,
+) -> Result<Vec<(Party, Question)>, Refusal> {
+    let (farm, rows) = group(state, who, ids, power)?;
+    if power != Power::Start {
+        return Ok(Vec::new());
+    }
+    usable_farm(state, who, farm.id)?;
+    let party = Party::of_farm(state, farm.id, who).ok_or_else(|| Refusal::not_found("farm", farm.id))?;
+    let mut questions = Vec::new();
+    for row in rows {
+        // A disk on a worker does not move; one on shared storage runs anywhere in its class.
+        let local = state.rows.classes.get(&row.class).is_none_or(|class| class.kind == ClassKind::Workers);
+        let only: Vec<HostId> = if local { row.host.into_iter().collect() } else { Vec::new() };
+        let item = Item {
+            name: row.name.clone(),
+            flavor: row.flavor.clone(),
+            class: row.class.clone(),
+            image: row.image,
+            size: if local { row.size_to_start() } else { row.size },
+            min_count: 1,
+            max_count: 1,
+        };
+        questions.push((party.clone(), instance_run::question(&item, &only, "start")));
+    }
+    Ok(questions)
+}
+
+pub fn power(
+    tx: &mut Tx<'_>,
+    who: &Principal,
+    ids: &[InstanceId],
+    power: Power,
+    decisions: &[Arc<Decision>],
+) -> Result<Outcome, Setback> {
+    let (farm, rows) = group(tx.state(), who, ids, power)?;
+    let saga = match power {
+        Power::Start => SagaKind::InstanceStart,
+        Power::Stop => SagaKind::InstanceStop,
+        Power::Reboot => SagaKind::InstanceReboot,
+        Power::Terminate => SagaKind::InstanceTerminate,
+    };
+    if power == Power::Terminate
+        && let Some(id) = terminating(tx.state(), farm.id, ids)
+    {
+        // Asking twice is asking once.
+        return Ok(Outcome { instances: ids.to_vec(), operation: Some(id), ..outcome(ids[0]) });
+    }
+    let operation = instance_run::operation(tx, saga, &farm, ids.to_vec(), ids.len() as u32);
+    match power {
+        Power::Start => start(tx, &rows, decisions)?,
+        Power::Stop => {
+            for row in &rows {
+                instance_run::set(tx, row.id, InstanceState::Stopping, None);
+            }
+        }
+        Power::Reboot | Power::Terminate => {}
+    }
+    let kind = match power {
+        Power::Start => "instance.starting",
+        Power::Stop => "instance.stopping",
+        Power::Reboot => "instance.rebooting",
+        Power::Terminate => "instance.terminating",
+    };
+    tx.tell(Told {
+        tenant: Some(farm.tenant),
+        farm: Some(farm.id),
+        operation: Some(operation.id),
+        ..told(kind, ids[0], format!("{} instances of farm {}", ids.len(), farm.name))
+    });
+    let operation = saga::begin(tx, operation, Answer::Nothing);
+    if power == Power::Terminate {
+        cancel_runs(tx, farm.id, operation, ids);
+    }
+    let decisions = decisions.iter().map(|decision| decision.id).collect();
+    Ok(Outcome { instances: ids.to_vec(), operation: Some(operation), decisions, ..outcome(ids[0]) })
+}
+
+fn terminating(state: &State, farm: FarmId, ids: &[InstanceId]) -> Option<cascina_core::id::OperationId> {
+    state.indexes.operations_by_farm.of(&farm).find(|id| {
+        state.rows.operations.get(id).is_some_and(|row| {
+            row.saga == SagaKind::InstanceTerminate && ids.iter().all(|id| row.instances.contains(id))
+        })
+    })
+}
+
+/// Bringing up what is to be ended is undone, unless others come up with it.
+fn cancel_runs(tx: &mut Tx<'_>, farm: FarmId, except: cascina_core::id::OperationId, ids: &[InstanceId]) {
+    let operations: Vec<_> = tx.state().indexes.operations_by_farm.of(&farm).filter(|id| *id != except).collect();
+    for id in operations {
+        let moot = tx.state().rows.operations.get(&id).is_some_and(|row| {
+            row.saga == SagaKind::InstanceRun && row.instances.iter().all(|id| ids.contains(id))
+        });
+        if moot {
+            saga::cancel(tx, id);
+        }
+    }
+}
+
+fn start(tx: &mut Tx<'_>, rows: &[Arc<Instance>], decisions: &[Arc<Decision>]) -> Result<(), Setback> {
+    if rows.len() != decisions.len() {
+        return Err(Setback::Stale);
+    }
+    for (row, decision) in rows.iter().zip(decisions) {
+        tx.decided(decision.clone());
+        let Decided::Placed { hosts } = &decision.decided else {
+            return Err(verdict::refusal(decision).map_or(Setback::Stale, Setback::Refused));
+        };
+        let host = hosts[0];
+        // Its disk is already counted where it is.
+        let more = if row.host == Some(host) { row.size_to_start() } else { row.size };
+        if !instance_run::took(tx.state(), host, more) {
+            return Err(Setback::Stale);
+        }
+        let mut row = Instance::clone(row);
+        row.host = Some(host);
+        row.state = InstanceState::Scheduled;
+        row.decision = Some(decision.id);
+        row.updated = tx.now;
+        tx.put(row);
+    }
+    Ok(())
+}

@@ -1,0 +1,182 @@
+//! Commands, a file a noun: which decisions each needs, and what it writes.
+
+pub mod address;
+pub mod catalog;
+pub mod farm;
+pub mod host;
+pub mod instance;
+pub mod observed;
+pub mod policy;
+pub mod site;
+pub mod tenant;
+pub mod user;
+
+use std::sync::Arc;
+
+use cascina_core::command::{Command, Outcome};
+use cascina_core::decision::{Decision, Question};
+use cascina_core::farm::Farm;
+use cascina_core::id::FarmId;
+use cascina_core::principal::Principal;
+use cascina_core::refusal::Refusal;
+use cascina_core::state::State;
+use cascina_core::units::Timestamp;
+
+use crate::saga;
+use crate::tx::{Told, Tx};
+use crate::verdict::Party;
+
+/// Why a command was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Setback {
+    Refused(Refusal),
+    /// The facts changed between decision and commit: decide again.
+    Stale,
+}
+
+impl From<Refusal> for Setback {
+    fn from(refusal: Refusal) -> Setback {
+        Setback::Refused(refusal)
+    }
+}
+
+impl From<saga::StepError> for Setback {
+    fn from(error: saga::StepError) -> Setback {
+        match error {
+            saga::StepError::Stale => Setback::Stale,
+            saga::StepError::Passing(text) | saga::StepError::Final(text) => {
+                Setback::Refused(Refusal::Conflict(text))
+            }
+        }
+    }
+}
+
+/// The decisions that a command needs, in the order in which they are asked.
+pub fn questions(
+    state: &State,
+    who: &Principal,
+    command: &Command,
+    now: Timestamp,
+) -> Result<Vec<(Party, Question)>, Refusal> {
+    match command {
+        Command::CreateTenant(request) => tenant::questions(state, who, request),
+        Command::CreateFarm(ask) => farm::questions(state, who, ask, now),
+        Command::ApproveFarm { farm, approved: true, .. } => farm::approval_questions(state, who, *farm),
+        Command::RunInstances { farm, ask } => instance::run_questions(state, who, *farm, ask),
+        Command::Power { instances, power } => instance::power_questions(state, who, instances, *power),
+        Command::AllocateAddress { farm } => address::questions(state, who, *farm),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// Carries a command out, with the decisions that were made for it.
+pub fn apply(
+    tx: &mut Tx<'_>,
+    who: &Principal,
+    command: &Command,
+    decisions: &[Arc<Decision>],
+) -> Result<Outcome, Setback> {
+    match command {
+        Command::CreateTenant(request) => Ok(tenant::create(tx, who, request, decisions)?),
+        Command::ApproveTenant { tenant, approved, note } => {
+            Ok(tenant::approve(tx, who, *tenant, *approved, note.as_deref())?)
+        }
+        Command::SuspendTenant { tenant, suspended } => Ok(tenant::suspend(tx, who, *tenant, *suspended)?),
+        Command::CloseTenant { tenant } => Ok(tenant::close(tx, who, *tenant)?),
+        Command::SetQuota { tenant, class, limit } => {
+            Ok(tenant::set_quota(tx, who, *tenant, class.as_ref(), *limit)?)
+        }
+        Command::CreateUser { tenant, name, role, groups, ssh_key } => {
+            Ok(user::create(tx, who, *tenant, name, *role, groups, ssh_key.as_deref())?)
+        }
+        Command::DeleteUser { user } => Ok(user::delete(tx, who, *user)?),
+        Command::CreateAccessKey { user } => Ok(user::create_key(tx, who, *user)?),
+        Command::DeleteAccessKey { key } => Ok(user::delete_key(tx, who, *key)?),
+        Command::CreateFarm(ask) => farm::create(tx, who, ask, decisions),
+        Command::ApproveFarm { farm, approved, note } => {
+            farm::approve(tx, who, *farm, *approved, note.as_deref(), decisions)
+        }
+        Command::DeleteFarm { farm } => Ok(farm::delete(tx, who, *farm)?),
+        Command::RunInstances { farm, ask } => instance::run(tx, who, *farm, ask, decisions),
+        Command::Power { instances, power } => instance::power(tx, who, instances, *power, decisions),
+        Command::AllocateAddress { farm } => Ok(address::allocate(tx, who, *farm)?),
+        Command::AssociateAddress { address, instance } => {
+            Ok(address::associate(tx, who, *address, *instance)?)
+        }
+        Command::DisassociateAddress { address } => Ok(address::disassociate(tx, who, *address)?),
+        Command::ReleaseAddress { address } => Ok(address::release(tx, who, *address)?),
+        Command::SetForwards { router, forwards } => Ok(address::set_forwards(tx, who, *router, forwards)?),
+        Command::PutFlavor { name, size, deprecated } => Ok(catalog::put_flavor(tx, who, name, *size, *deprecated)?),
+        Command::DeleteFlavor { name } => Ok(catalog::delete_flavor(tx, who, name)?),
+        Command::RegisterImage { name, tenant, source, min_disk } => {
+            Ok(catalog::register_image(tx, who, name, *tenant, source, *min_disk)?)
+        }
+        Command::DeregisterImage { image } => Ok(catalog::deregister_image(tx, who, *image)?),
+        Command::PutClass(class) => Ok(host::put_class(tx, who, class)?),
+        Command::PutShare { name, group, lends } => Ok(host::put_share(tx, who, name, group, *lends)?),
+        Command::RecallShare { share, recalled } => Ok(host::recall(tx, who, *share, *recalled)?),
+        Command::AddHost { name, class, share, uri, capacity } => {
+            Ok(host::add(tx, who, name, class, share.as_ref(), uri, *capacity)?)
+        }
+        Command::SetHostState { host, state, note } => {
+            Ok(host::set_state(tx, who, *host, *state, note.as_deref())?)
+        }
+        Command::RemoveHost { host } => Ok(host::remove(tx, who, *host)?),
+        Command::AddPolicy(version) => Ok(policy::add(tx, who, version)?),
+        Command::RemovePolicy { digest } => Ok(policy::remove(tx, who, *digest)?),
+        Command::Bind(binding) => Ok(policy::bind(tx, who, binding)?),
+        Command::Rebind { binding, change } => Ok(policy::rebind(tx, who, *binding, change)?),
+        Command::Unbind { binding } => Ok(policy::unbind(tx, who, *binding)?),
+        Command::Quarantine { binding, why } => Ok(policy::quarantine(tx, who, *binding, why)?),
+        Command::Mend { operation, remedy } => {
+            admin(who, "mend operations")?;
+            saga::mend(tx, *operation, *remedy)?;
+            Ok(Outcome { subject: operation.to_string(), operation: Some(*operation), ..Outcome::default() })
+        }
+        Command::ApplySite(spec) => Ok(site::apply(tx, who, spec)?),
+        Command::HostSeen { host, up, note } => Ok(observed::host(tx, who, *host, *up, note.as_deref())?),
+        Command::InstanceSeen { instance, state, note } => {
+            Ok(observed::instance(tx, who, *instance, *state, note)?)
+        }
+        Command::RouterSeen { router, up, note } => Ok(observed::router(tx, who, *router, *up, note)?),
+        Command::Sweep => Ok(observed::sweep(tx, who)?),
+    }
+}
+
+/// Only admins of the site.
+pub fn admin(who: &Principal, to: &str) -> Result<(), Refusal> {
+    if who.is_admin() { Ok(()) } else { Err(Refusal::Forbidden(format!("only a site-admin may {to}"))) }
+}
+
+/// A farm that the caller may change; one that it may not see does not exist.
+pub fn own_farm(state: &State, who: &Principal, id: FarmId) -> Result<Arc<Farm>, Refusal> {
+    let farm = state.rows.farms.get(&id).filter(|farm| who.sees(farm.tenant));
+    let farm = farm.ok_or_else(|| Refusal::not_found("farm", id))?;
+    if !who.changes(farm.tenant) {
+        return Err(Refusal::Forbidden("viewers may look but not change".into()));
+    }
+    Ok(farm.clone())
+}
+
+/// … and that can take changes now, of a tenant that may make them.
+pub fn usable_farm(state: &State, who: &Principal, id: FarmId) -> Result<Arc<Farm>, Refusal> {
+    let farm = own_farm(state, who, id)?;
+    if !farm.state.is_usable() {
+        return Err(Refusal::Conflict(format!(
+            "farm {} is {}; this needs an active farm",
+            farm.name,
+            farm::state_word(farm.state)
+        )));
+    }
+    tenant::active(state, farm.tenant)?;
+    Ok(farm)
+}
+
+/// The event of a command about one thing.
+pub fn told(kind: &'static str, subject: impl ToString, text: impl Into<String>) -> Told {
+    Told { kind, subject: subject.to_string(), text: text.into(), ..Told::default() }
+}
+
+pub fn outcome(subject: impl ToString) -> Outcome {
+    Outcome { subject: subject.to_string(), ..Outcome::default() }
+}

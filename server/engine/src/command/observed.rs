@@ -1,0 +1,122 @@
+//! What was found to be true: by the reconciler, and by the passing of time.
+
+use cascina_core::command::Outcome;
+use cascina_core::farm::{Farm, FarmState};
+use cascina_core::host::{Host, HostState};
+use cascina_core::id::{HostId, InstanceId, RouterId};
+use cascina_core::instance::InstanceState;
+use cascina_core::network::{RouterState, VRouter};
+use cascina_core::operation::SagaKind;
+use cascina_core::principal::Principal;
+use cascina_core::refusal::Refusal;
+use cascina_core::state::{Key, State};
+use cascina_core::units::Timestamp;
+
+use super::{admin, outcome, told};
+use crate::saga::{self, Answer, instance_run};
+use crate::tx::{Told, Tx};
+
+/// Things ended or forgotten in one sweep, so that no commit becomes long.
+const SWEEP: usize = 500;
+
+pub fn host(tx: &mut Tx<'_>, who: &Principal, id: HostId, up: bool, note: Option<&str>) -> Result<Outcome, Refusal> {
+    admin(who, "report hosts")?;
+    let row = tx.state().rows.hosts.get(&id).cloned().ok_or_else(|| Refusal::not_found("host", id))?;
+    let state = match (row.state, up) {
+        (HostState::Down | HostState::Enrolling, true) => HostState::Up,
+        (HostState::Up | HostState::Enrolling, false) => HostState::Down,
+        _ => return Ok(outcome(&row.name)),
+    };
+    tx.put(Host { state, note: note.map(String::from), updated: tx.now, ..Host::clone(&row) });
+    let (kind, word) = if up { ("host.up", "answers again") } else { ("host.down", "does not answer") };
+    tx.tell(told(kind, &row.name, format!("host {} {word}", row.name)));
+    Ok(outcome(&row.name))
+}
+
+pub fn instance(
+    tx: &mut Tx<'_>,
+    who: &Principal,
+    id: InstanceId,
+    state: InstanceState,
+    note: &str,
+) -> Result<Outcome, Refusal> {
+    admin(who, "report instances")?;
+    let row = tx.state().rows.instances.get(&id).cloned().ok_or_else(|| Refusal::not_found("instance", id))?;
+    // Only a settled instance can differ from reality; one on the way has an operation to tell.
+    let settled = matches!(row.state, InstanceState::Running | InstanceState::Stopped | InstanceState::Error);
+    if !settled || row.state == state || busy(tx.state(), &row.farm, id) {
+        return Ok(outcome(id));
+    }
+    instance_run::set(tx, id, state, Some(note.into()));
+    tx.tell(Told {
+        tenant: Some(row.tenant),
+        farm: Some(row.farm),
+        ..told("instance.seen", id, format!("instance {} is {}: {note}", row.name, state.as_str()))
+    });
+    Ok(outcome(id))
+}
+
+fn busy(state: &State, farm: &cascina_core::id::FarmId, id: InstanceId) -> bool {
+    state
+        .indexes
+        .operations_by_farm
+        .of(farm)
+        .any(|operation| state.rows.operations.get(&operation).is_some_and(|row| row.instances.contains(&id)))
+}
+
+pub fn router(tx: &mut Tx<'_>, who: &Principal, id: RouterId, up: bool, note: &str) -> Result<Outcome, Refusal> {
+    admin(who, "report routers")?;
+    let row = tx.state().rows.routers.get(&id).cloned().ok_or_else(|| Refusal::not_found("router", id))?;
+    let farm = tx.state().rows.farms.get(&row.farm).map(|farm| Farm::clone(farm));
+    let Some(mut farm) = farm.filter(|farm| farm.state.is_usable()) else { return Ok(outcome(id)) };
+    if up || tx.state().indexes.operations_by_farm.of(&farm.id).any(|_| true) {
+        return Ok(outcome(id));
+    }
+    let operation = instance_run::operation(tx, SagaKind::RouterApply, &farm, Vec::new(), 0);
+    farm.state = FarmState::Degraded;
+    farm.note = Some(format!("router: {note}"));
+    farm.updated = tx.now;
+    let told = Told {
+        tenant: Some(farm.tenant),
+        farm: Some(farm.id),
+        operation: Some(operation.id),
+        ..told("router.down", id, format!("router of farm {}: {note}", farm.name))
+    };
+    tx.put(VRouter { state: RouterState::Down, updated: tx.now, ..VRouter::clone(&row) });
+    tx.put(farm);
+    tx.tell(told);
+    let operation = saga::begin(tx, operation, Answer::Nothing);
+    Ok(Outcome { operation: Some(operation), ..outcome(id) })
+}
+
+/// Is there anything for a sweep to do?
+pub fn due(state: &State, now: Timestamp) -> bool {
+    let before = now.0.saturating_sub(state.site().retention_ms);
+    state.indexes.expiries.first().is_some_and(|(at, _)| *at <= now)
+        || state.indexes.over.first().is_some_and(|(at, _)| at.0 < before)
+}
+
+pub fn sweep(tx: &mut Tx<'_>, who: &Principal) -> Result<Outcome, Refusal> {
+    admin(who, "sweep")?;
+    let now = tx.now;
+    let before = Timestamp(now.0.saturating_sub(tx.state().site().retention_ms));
+    let expired: Vec<Key> =
+        tx.state().indexes.expiries.iter().take_while(|(at, _)| *at <= now).take(SWEEP).map(|(_, key)| key.clone()).collect();
+    let over: Vec<Key> =
+        tx.state().indexes.over.iter().take_while(|(at, _)| *at < before).take(SWEEP).map(|(_, key)| key.clone()).collect();
+    let mut count = 0;
+    for key in expired.into_iter().chain(over) {
+        // A farm whose instances can still be seen is kept with them.
+        if let Key::Farm(farm) = &key
+            && tx.state().indexes.instances_by_farm.of(farm).any(|_| true)
+        {
+            continue;
+        }
+        tx.remove(key);
+        count += 1;
+    }
+    if count > 0 {
+        tx.tell(told("site.swept", "site", format!("{count} things expired or were forgotten")));
+    }
+    Ok(outcome("site"))
+}

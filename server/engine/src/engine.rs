@@ -1,0 +1,381 @@
+//! The engine in a real server: one door for everybody who acts.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use cascina_core::command::{Command, NewBinding, Outcome};
+use cascina_core::decision::{Decided, Decision, Opinion};
+use cascina_core::event::Event;
+use cascina_core::id::{DecisionId, OperationId, ReceiptId};
+use cascina_core::policy::Digest;
+use cascina_core::principal::Principal;
+use cascina_core::site::SiteSpec;
+use cascina_core::state::State;
+use cascina_core::units::Timestamp;
+use cascina_core::view::ClusterView;
+use cascina_drivers::Hypervisor;
+use cascina_policy::Sandbox;
+use cascina_store::{DecisionFilter, EventFilter, Reader, Store};
+use parking_lot::{Mutex, RwLock};
+use rand::rngs::StdRng;
+use rand::{RngCore, SeedableRng};
+use sha2::{Digest as _, Sha256};
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
+
+use crate::clock::Clock;
+use crate::command::{Setback, questions};
+use crate::error::{EngineError, Fault};
+use crate::kernel::{Kernel, Proposal, Ticket, repeated};
+use crate::verdict::{Moment, Party, decide_all, gather};
+use crate::writer::{self, Message};
+use crate::{agent, runner};
+
+/// Lost races before a client is asked to try again.
+const RACES: u32 = 50;
+/// Calls to hosts under way at the same time.
+const CALLS: usize = 512;
+
+pub struct EngineConfig {
+    pub store_path: PathBuf,
+    pub site: SiteSpec,
+    /// Components that ship inside the program: name, bytes.
+    pub embedded: Vec<(String, Vec<u8>)>,
+    /// Made at the first start only.
+    pub bindings: Vec<NewBinding>,
+    pub sandbox: Arc<Sandbox>,
+    pub hypervisor: Arc<dyn Hypervisor>,
+    pub clock: Arc<dyn Clock>,
+    /// After this a call to a host counts as unanswered.
+    pub call_deadline: Duration,
+    pub reconcile_every: Duration,
+    /// For crash tests: where the process ends itself.
+    pub crash_at: Option<String>,
+}
+
+/// What makes repeating a request safe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idempotency {
+    pub key: String,
+    /// SHA-256 of the request, in hex.
+    pub request: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub principal: Principal,
+    pub command: Command,
+    pub idempotency: Option<Idempotency>,
+}
+
+/// A decision made again from the books.
+#[derive(Debug, Clone)]
+pub struct Replay {
+    /// The same outcome, opinions and fuel.
+    pub same: bool,
+    pub decided: Decided,
+    pub opinions: Vec<Opinion>,
+}
+
+/// What the engine's parts have in common.
+pub struct Shared {
+    pub published: RwLock<State>,
+    pub view: ArcSwap<ClusterView>,
+    pub events: broadcast::Sender<Arc<Event>>,
+    pub clock: Arc<dyn Clock>,
+    pub sandbox: Arc<Sandbox>,
+    pub hypervisor: Arc<dyn Hypervisor>,
+    pub reader: Reader,
+    pub call_deadline: Duration,
+    pub calls: Semaphore,
+    pub crash_at: Option<String>,
+    outbox: mpsc::Sender<Message>,
+    rng: Mutex<StdRng>,
+    /// Operations that a task works on.
+    busy: Mutex<BTreeSet<OperationId>>,
+    /// Woken while a task was about to leave them.
+    again: Mutex<BTreeSet<OperationId>>,
+    deciders: Semaphore,
+    runtime: tokio::runtime::Handle,
+    weak: std::sync::OnceLock<std::sync::Weak<Shared>>,
+    store_sound: AtomicBool,
+    ready: AtomicBool,
+}
+
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+fn fresh_seed() -> u64 {
+    StdRng::from_os_rng().next_u64()
+}
+
+impl Shared {
+    pub fn moment(&self, now: Timestamp, revision: u64) -> Moment {
+        let mut rng = self.rng.lock();
+        Moment { now, revision, seed: rng.next_u64(), id: DecisionId(rng.next_u64()), dry_run: false }
+    }
+
+    /// Runs what computes beside the threads that serve, as many at a time as there are cores.
+    pub async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
+        let _permit = self.deciders.acquire().await.map_err(|_| Fault::Unavailable("stopping".into()))?;
+        tokio::task::spawn_blocking(work).await.map_err(|error| Fault::Internal(error.to_string()))
+    }
+
+    pub async fn propose(&self, proposal: Proposal) -> Result<Result<Outcome, Setback>, Fault> {
+        let (sender, receiver) = oneshot::channel();
+        let stopping = || Fault::Unavailable("stopping".into());
+        self.outbox.send(Message::Proposal(proposal, sender)).await.map_err(|_| stopping())?;
+        receiver.await.map_err(|_| stopping())?
+    }
+
+    pub async fn store_component(&self, digest: Digest, bytes: Vec<u8>) -> Result<(), Fault> {
+        let (sender, receiver) = oneshot::channel();
+        let stopping = || Fault::Unavailable("stopping".into());
+        self.outbox.send(Message::Component(digest, bytes, sender)).await.map_err(|_| stopping())?;
+        receiver.await.map_err(|_| stopping())?
+    }
+
+    /// Sees to it that somebody works on an operation.
+    pub fn wake(&self, id: OperationId) {
+        if !self.busy.lock().insert(id) {
+            self.again.lock().insert(id);
+            return;
+        }
+        let Some(shared) = self.weak.get().and_then(std::sync::Weak::upgrade) else { return };
+        self.runtime.spawn(async move {
+            loop {
+                runner::run(Arc::clone(&shared), id).await;
+                let mut busy = shared.busy.lock();
+                if !shared.again.lock().remove(&id) {
+                    busy.remove(&id);
+                    return;
+                }
+            }
+        });
+    }
+
+    pub fn retry_operations(&self) {
+        let ids: Vec<_> = self.published.read().indexes.unfinished.iter().copied().collect();
+        for id in ids {
+            self.wake(id);
+        }
+    }
+
+    pub fn store_failed(&self) {
+        self.store_sound.store(false, Ordering::Relaxed);
+    }
+
+    /// Persists that the sandbox gave up on a binding.
+    pub fn drain_quarantine(&self) {
+        for (binding, why) in self.sandbox.quarantine_due() {
+            let Some(shared) = self.weak.get().and_then(std::sync::Weak::upgrade) else { return };
+            self.runtime.spawn(async move {
+                let command = Box::new(Command::Quarantine { binding, why });
+                let who = Principal::system();
+                let proposal = Proposal::Command { who, command, decisions: Vec::new(), ticket: None };
+                if let Err(error) = shared.propose(proposal).await {
+                    tracing::warn!(error = %error, "a quarantine could not be recorded");
+                }
+            });
+        }
+    }
+}
+
+impl Engine {
+    /// Opens the store, takes up what was under way, and starts the agents.
+    pub async fn start(config: EngineConfig) -> Result<Engine, EngineError> {
+        let fault = |error: cascina_store::StoreError| Fault::Store(error.to_string());
+        let store = Store::open(&config.store_path).map_err(fault)?;
+        let mut state = store.load().map_err(fault)?;
+        let mut view = Arc::new(ClusterView::default());
+        state.dirty_view = true;
+        state.refresh(&mut view);
+        let kernel = Kernel::new(state.clone(), fresh_seed());
+        let (outbox, inbox) = mpsc::channel(4096);
+        let (events, _) = broadcast::channel(4096);
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let shared = Arc::new(Shared {
+            published: RwLock::new(state),
+            view: ArcSwap::new(view),
+            events,
+            clock: config.clock,
+            sandbox: config.sandbox,
+            hypervisor: config.hypervisor,
+            reader: store.reader(),
+            call_deadline: config.call_deadline,
+            calls: Semaphore::new(CALLS),
+            crash_at: config.crash_at,
+            outbox,
+            rng: Mutex::new(StdRng::seed_from_u64(fresh_seed())),
+            busy: Mutex::new(BTreeSet::new()),
+            again: Mutex::new(BTreeSet::new()),
+            deciders: Semaphore::new(cores.max(2)),
+            runtime: tokio::runtime::Handle::current(),
+            weak: std::sync::OnceLock::new(),
+            store_sound: AtomicBool::new(true),
+            ready: AtomicBool::new(false),
+        });
+        // Set once, here.
+        let _ = shared.weak.set(Arc::downgrade(&shared));
+        let for_writer = Arc::clone(&shared);
+        std::thread::Builder::new()
+            .name("writer".into())
+            .spawn(move || writer::run(store, kernel, for_writer, inbox))
+            .map_err(|error| Fault::Internal(error.to_string()))?;
+        let engine = Engine { shared };
+        let site = Command::ApplySite(Box::new(config.site));
+        engine.submit(Request { principal: Principal::system(), command: site, idempotency: None }).await?;
+        engine.load_policies(config.embedded, config.bindings).await?;
+        engine.shared.retry_operations();
+        tokio::spawn(agent::sweep(engine.clone()));
+        tokio::spawn(agent::reconcile(engine.clone(), config.reconcile_every));
+        engine.shared.ready.store(true, Ordering::Relaxed);
+        Ok(engine)
+    }
+
+    /// Lets the writer finish its batch. Operations go on at the next start.
+    pub async fn shutdown(&self) {
+        self.shared.ready.store(false, Ordering::Relaxed);
+        let (sender, receiver) = oneshot::channel();
+        if self.shared.outbox.send(Message::Stop(sender)).await.is_ok() {
+            let _ = receiver.await;
+        }
+    }
+
+    /// Decides, commits and answers; what takes longer goes on as an operation.
+    pub async fn submit(&self, request: Request) -> Result<Outcome, EngineError> {
+        let ticket = request.idempotency.as_ref().map(|given| ticket(&request.principal, given));
+        if let Some(ticket) = &ticket
+            && let Some(outcome) = repeated(&self.shared.published.read(), ticket)?
+        {
+            return Ok(outcome);
+        }
+        self.check_settings(&request.command)?;
+        for _ in 0..RACES {
+            let decisions = self.decide(&request.principal, &request.command).await?;
+            let proposal = Proposal::Command {
+                who: request.principal.clone(),
+                command: Box::new(request.command.clone()),
+                decisions: decisions.into_iter().map(Arc::new).collect(),
+                ticket: ticket.clone(),
+            };
+            match self.shared.propose(proposal).await? {
+                Ok(outcome) => return Ok(outcome),
+                Err(Setback::Refused(refusal)) => return Err(refusal.into()),
+                Err(Setback::Stale) => {}
+            }
+        }
+        Err(Fault::Unavailable("too many others want the same hosts".into()).into())
+    }
+
+    async fn decide(&self, who: &Principal, command: &Command) -> Result<Vec<Decision>, EngineError> {
+        let shared = &self.shared;
+        let now = shared.clock.now();
+        let (askings, view) = {
+            let state = shared.published.read();
+            let questions = questions(&state, who, command, now)?;
+            if questions.is_empty() {
+                return Ok(Vec::new());
+            }
+            let askings: Vec<_> =
+                questions.into_iter().map(|(party, question)| gather(&state, now, party, None, question)).collect();
+            (askings, shared.view.load_full())
+        };
+        let decider = Arc::clone(shared);
+        let decisions = shared
+            .blocking(move || decide_all(askings, &decider.sandbox, &view, || decider.moment(now, view.revision), true))
+            .await?;
+        shared.drain_quarantine();
+        Ok(decisions)
+    }
+
+    /// Looks at what is true. Keep it short: commits wait for readers.
+    pub fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.shared.published.read())
+    }
+
+    pub fn view(&self) -> Arc<ClusterView> {
+        self.shared.view.load_full()
+    }
+
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
+        self.shared.events.subscribe()
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+
+    pub fn is_ready(&self) -> bool {
+        self.shared.ready.load(Ordering::Relaxed)
+    }
+
+    pub fn reader(&self) -> &Reader {
+        &self.shared.reader
+    }
+
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+
+    async fn look_up<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Reader) -> Result<T, cascina_store::StoreError> + Send + 'static,
+    ) -> Result<T, EngineError> {
+        let reader = self.shared.reader.clone();
+        let found = tokio::task::spawn_blocking(move || look(&reader)).await;
+        Ok(found.map_err(|error| Fault::Internal(error.to_string()))?.map_err(|e| Fault::Store(e.to_string()))?)
+    }
+
+    pub async fn decision(&self, id: DecisionId) -> Result<Option<Decision>, EngineError> {
+        self.look_up(move |reader| reader.decision(id)).await
+    }
+
+    pub async fn decisions(&self, filter: DecisionFilter) -> Result<Vec<Decision>, EngineError> {
+        self.look_up(move |reader| reader.decisions(&filter)).await
+    }
+
+    pub async fn events(&self, filter: EventFilter) -> Result<Vec<Event>, EngineError> {
+        self.look_up(move |reader| reader.events(&filter)).await
+    }
+
+    /// Makes a decision again from the state at its revision, with the same components and seed.
+    pub async fn replay(&self, id: DecisionId) -> Result<Replay, EngineError> {
+        let Some(decision) = self.decision(id).await? else {
+            return Err(cascina_core::refusal::Refusal::not_found("decision", id).into());
+        };
+        let revision = decision.revision;
+        let state = self.look_up(move |reader| reader.state_at(revision)).await?;
+        let shared = Arc::clone(&self.shared);
+        let replay = shared.blocking({
+            let shared = Arc::clone(&self.shared);
+            move || {
+                let party = Party::again(&decision);
+                let view = Arc::new(state.view());
+                let moment = Moment { now: decision.at, revision, seed: decision.seed, id, dry_run: false };
+                let asking = gather(&state, decision.at, party, decision.operation, decision.question.clone());
+                let again = asking.decide(&shared.sandbox, &view, moment);
+                let same = again.decided == decision.decided && again.opinions == decision.opinions;
+                Replay { same, decided: again.decided, opinions: again.opinions }
+            }
+        });
+        Ok(replay.await?)
+    }
+}
+
+/// One key of one caller; another caller's same key is another.
+fn ticket(who: &Principal, given: &Idempotency) -> Ticket {
+    let mut hash = Sha256::new();
+    hash.update(who.user.map_or(0, |user| user.0).to_be_bytes());
+    hash.update(who.name.as_bytes());
+    hash.update([0]);
+    hash.update(given.key.as_bytes());
+    let bytes: [u8; 32] = hash.finalize().into();
+    let number = u64::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7]]);
+    Ticket { id: ReceiptId(number), key: given.key.clone(), request: given.request.clone() }
+}

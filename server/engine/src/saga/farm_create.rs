@@ -1,0 +1,512 @@
+//! Makes a farm: identity, quota, network, address, router, instances; all or nothing.
+//!
+//! Isolation follows placement, because a host needs a farm's network only when a guest of the farm
+//! is to live there. The identity comes before the quota hold, because a hold is a tenant's.
+
+use cascina_core::address::{AddressState, ElasticIp, Target};
+use cascina_core::decision::{Decided, PlacementQuestion, Question};
+use cascina_core::farm::{Farm, FarmState};
+use cascina_core::id::*;
+use cascina_core::ipam;
+use cascina_core::network::{RouterState, VRouter, VirtualNetwork};
+use cascina_core::operation::Operation;
+use cascina_core::principal::Role;
+use cascina_core::quota::{Hold, Quota};
+use cascina_core::refusal::Refusal;
+use cascina_core::state::{Guest, Key, State};
+use cascina_core::tenant::{Tenant, TenantState, User};
+use cascina_drivers::HostCall;
+
+use super::executor::drop_holds;
+use super::instance_run::{place_items, took};
+use super::{Answer, Errand, Saga, StepError, Work, errands, instance_run, site_calls};
+use crate::command::user::new_access_key;
+use crate::tx::Tx;
+use crate::verdict::{self, Party};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    CreateIdentity,
+    HoldQuota,
+    AllocateNetwork,
+    AllocateAddress,
+    PlaceRouter,
+    IsolateRouter,
+    StageRouter,
+    BootRouter,
+    BindAddress,
+    ProbeRouter,
+    PlaceInstances,
+    StageInstances,
+    BootInstances,
+    Activate,
+}
+
+pub struct FarmCreate;
+
+pub fn farm(state: &State, operation: &Operation) -> Result<Farm, StepError> {
+    let row = state.rows.farms.get(&operation.farm);
+    row.map(|row| Farm::clone(row)).ok_or_else(|| StepError::Final(format!("{} is gone", operation.farm)))
+}
+
+impl Saga for FarmCreate {
+    type Step = Step;
+    const VERSION: u32 = 1;
+    const PIVOT: Step = Step::Activate;
+    const STEPS: &'static [(Step, &'static str)] = &[
+        (Step::CreateIdentity, "create-identity"),
+        (Step::HoldQuota, "hold-quota"),
+        (Step::AllocateNetwork, "allocate-network"),
+        (Step::AllocateAddress, "allocate-address"),
+        (Step::PlaceRouter, "place-router"),
+        (Step::IsolateRouter, "isolate-router"),
+        (Step::StageRouter, "stage-router"),
+        (Step::BootRouter, "boot-router"),
+        (Step::BindAddress, "bind-address"),
+        (Step::ProbeRouter, "probe-router"),
+        (Step::PlaceInstances, "place-instances"),
+        (Step::StageInstances, "stage-instances"),
+        (Step::BootInstances, "boot-instances"),
+        (Step::Activate, "activate"),
+    ];
+
+    fn act(step: Step, state: &State, operation: &Operation) -> Result<Work, StepError> {
+        let router = |calls: fn(&State, &VRouter) -> Result<Vec<HostCall>, StepError>| {
+            let row = site_calls::router(state, operation.farm)?;
+            let on = row.host.ok_or_else(|| StepError::Final("the router has no host".into()))?;
+            let host = site_calls::host(state, on)?;
+            Ok(Work::Errands(vec![Errand { host, guest: Some(Guest::Router(row.id)), calls: calls(state, row)? }]))
+        };
+        match step {
+            Step::CreateIdentity
+            | Step::HoldQuota
+            | Step::AllocateNetwork
+            | Step::AllocateAddress
+            | Step::Activate => Ok(Work::Nothing),
+            Step::PlaceRouter => {
+                let site = state.site();
+                let question = PlacementQuestion {
+                    router: true,
+                    flavor: "router".into(),
+                    image: None,
+                    class: site.router_class.clone(),
+                    size: site.router_size,
+                    count: 1,
+                    cause: "create".into(),
+                    only: Vec::new(),
+                    avoid: Vec::new(),
+        taken: Vec::new(),
+                };
+                Ok(Work::Decide(vec![(party(state, operation)?, Question::Place(question))]))
+            }
+            Step::IsolateRouter => {
+                router(|state, row| Ok(vec![site_calls::define_network(site_calls::network(state, row.farm)?)]))
+            }
+            Step::StageRouter => router(|state, row| {
+                let spec = site_calls::router_spec(state, row)?;
+                Ok(vec![HostCall::StageDisk { spec, image: site_calls::ROUTER_IMAGE.into() }])
+            }),
+            Step::BootRouter => {
+                router(|state, row| Ok(vec![HostCall::Boot { spec: site_calls::router_spec(state, row)? }]))
+            }
+            Step::BindAddress => router(|state, row| {
+                let address = primary(state, row.farm)?;
+                let mut config = site_calls::router_config(state, row);
+                config.public = Some(address.ip);
+                let guest = Guest::Router(row.id);
+                Ok(vec![HostCall::ApplyRouter { guest, revision: row.desired_revision, config }])
+            }),
+            Step::ProbeRouter => router(|_, row| Ok(vec![HostCall::ProbeRouter { guest: Guest::Router(row.id) }])),
+            Step::PlaceInstances => {
+                let farm = farm(state, operation)?;
+                if farm.request.items.is_empty() {
+                    return Ok(Work::Nothing);
+                }
+                let party = party(state, operation)?;
+                let items = farm.request.items.iter();
+                Ok(Work::Decide(
+                    items.map(|item| (party.clone(), instance_run::question(item, &[], "create"))).collect(),
+                ))
+            }
+            Step::StageInstances => {
+                site_calls::for_instances(state, &operation.instances, |row| site_calls::stage(state, row))
+            }
+            Step::BootInstances => {
+                site_calls::for_instances(state, &operation.instances, |row| site_calls::boot(state, row))
+            }
+        }
+    }
+
+    fn acted(
+        step: Step,
+        tx: &mut Tx<'_>,
+        operation: &Operation,
+        answer: Answer,
+    ) -> Result<Option<String>, StepError> {
+        match step {
+            Step::CreateIdentity => create_identity(tx, operation, &answer),
+            Step::HoldQuota => hold_quota(tx, operation),
+            Step::AllocateNetwork => allocate_network(tx, operation),
+            Step::AllocateAddress => allocate_address(tx, operation),
+            Step::PlaceRouter => place_router(tx, operation, &answer),
+            Step::IsolateRouter => errands(&answer).map(|()| None),
+            Step::StageRouter => {
+                errands(&answer)?;
+                set_router(tx, operation.farm, |router| router.state = RouterState::Staging)
+            }
+            Step::BootRouter => errands(&answer).map(|()| None),
+            Step::BindAddress => {
+                errands(&answer)?;
+                let mut address = primary(tx.state(), operation.farm)?;
+                address.state = AddressState::Associated { target: Target::Router };
+                address.updated = tx.now;
+                let ip = address.ip;
+                tx.put(address);
+                set_router(tx, operation.farm, |router| router.applied_revision = router.desired_revision)?;
+                Ok(Some(ip.to_string()))
+            }
+            Step::ProbeRouter => {
+                errands(&answer)?;
+                set_router(tx, operation.farm, |router| router.state = RouterState::Running)
+            }
+            Step::PlaceInstances => place_instances(tx, operation, &answer),
+            Step::StageInstances => instance_run::staged(tx, operation, &answer),
+            Step::BootInstances => instance_run::booted(tx, operation, &answer),
+            Step::Activate => {
+                let mut farm = farm(tx.state(), operation)?;
+                drop_holds(tx, operation.id);
+                farm.state = FarmState::Active;
+                farm.note = None;
+                farm.updated = tx.now;
+                tx.put(farm);
+                Ok(None)
+            }
+        }
+    }
+
+    fn undo(step: Step, state: &State, operation: &Operation) -> Work {
+        match step {
+            Step::BootInstances | Step::StageInstances => {
+                site_calls::destroy_instances(state, operation.farm, &operation.instances)
+            }
+            Step::ProbeRouter | Step::BootRouter | Step::StageRouter | Step::IsolateRouter => {
+                site_calls::destroy_router(state, operation.farm)
+            }
+            Step::CreateIdentity
+            | Step::HoldQuota
+            | Step::AllocateNetwork
+            | Step::AllocateAddress
+            | Step::PlaceRouter
+            | Step::BindAddress
+            | Step::PlaceInstances
+            | Step::Activate => Work::Nothing,
+        }
+    }
+
+    fn undone(step: Step, tx: &mut Tx<'_>, operation: &Operation) -> Result<(), StepError> {
+        let farm = operation.farm;
+        match step {
+            Step::Activate
+            | Step::StageInstances
+            | Step::BootInstances
+            | Step::ProbeRouter
+            | Step::BootRouter
+            | Step::StageRouter
+            | Step::IsolateRouter => {}
+            Step::PlaceInstances => instance_run::forget(tx, operation, "the farm could not be made"),
+            Step::BindAddress => {
+                if let Ok(mut address) = primary(tx.state(), farm) {
+                    address.state = AddressState::Allocated;
+                    address.updated = tx.now;
+                    tx.put(address);
+                }
+            }
+            Step::PlaceRouter => remove_routers(tx, farm),
+            Step::AllocateAddress => release_addresses(tx, farm),
+            Step::AllocateNetwork => remove_networks(tx, farm),
+            Step::HoldQuota => drop_holds(tx, operation.id),
+            Step::CreateIdentity => remove_identity(tx, farm),
+        }
+        Ok(())
+    }
+
+    fn failed(tx: &mut Tx<'_>, operation: &Operation) {
+        if let Ok(mut farm) = farm(tx.state(), operation)
+            && farm.state != FarmState::Deleting
+        {
+            farm.state = FarmState::Failed;
+            farm.note = operation.error.clone();
+            farm.updated = tx.now;
+            tx.put(farm);
+        }
+    }
+}
+
+fn party(state: &State, operation: &Operation) -> Result<Party, StepError> {
+    let mut party = Party::of_farm(state, operation.farm, &cascina_core::principal::Principal::system())
+        .ok_or_else(|| StepError::Final(format!("{} has no tenant", operation.farm)))?;
+    party.actor = operation.actor.clone();
+    Ok(party)
+}
+
+fn primary(state: &State, farm: FarmId) -> Result<ElasticIp, StepError> {
+    let mut addresses = state.indexes.addresses_by_farm.of(&farm).filter_map(|id| state.rows.addresses.get(&id));
+    addresses
+        .find(|row| row.primary)
+        .map(|row| ElasticIp::clone(row))
+        .ok_or_else(|| StepError::Final(format!("{farm} has no address of its own")))
+}
+
+fn create_identity(tx: &mut Tx<'_>, operation: &Operation, answer: &Answer) -> Result<Option<String>, StepError> {
+    let mut farm = farm(tx.state(), operation)?;
+    let request = &farm.request;
+    if !tx.state().rows.tenants.contains_key(&farm.tenant) {
+        if tx.state().indexes.tenant_names.contains_key(&request.tenant.name) {
+            return Err(StepError::Final(format!("tenant {} came into being meanwhile", request.tenant.name)));
+        }
+        tx.put(Tenant {
+            id: farm.tenant,
+            name: request.tenant.name.clone(),
+            groups: request.tenant.groups.clone(),
+            tier: request.tenant.tier.clone(),
+            state: TenantState::Active,
+            approver: None,
+            decision: Some(farm.decision),
+            with_farm: true,
+            created: tx.now,
+            updated: tx.now,
+        });
+    }
+    if let Answer::Decisions(decisions) = answer {
+        for decision in decisions {
+            put_limits(tx, farm.tenant, decision);
+        }
+    }
+    let known = tx.state().indexes.user_names.get(&(Some(farm.tenant), request.user.clone())).copied();
+    let user = match known {
+        Some(user) => user,
+        None => {
+            let id = UserId(tx.number());
+            tx.put(User {
+                id,
+                tenant: Some(farm.tenant),
+                name: farm.request.user.clone(),
+                role: Role::TenantAdmin,
+                groups: Vec::new(),
+                ssh_key: farm.request.ssh_key.clone(),
+                with_farm: true,
+                active: true,
+                created: tx.now,
+                updated: tx.now,
+            });
+            new_access_key(tx, id);
+            id
+        }
+    };
+    farm.user = Some(user);
+    farm.updated = tx.now;
+    let note = format!("tenant {}, user {}", farm.request.tenant.name, farm.request.user);
+    tx.put(farm);
+    Ok(Some(note))
+}
+
+/// Writes the limits that quota policies gave to a tenant.
+pub fn put_limits(tx: &mut Tx<'_>, tenant: TenantId, decision: &cascina_core::decision::Decision) {
+    for (class, limit) in verdict::limits(decision) {
+        let Ok(class) = class.map(|text| text.parse()).transpose() else { continue };
+        let id = QuotaId(tx.number());
+        tx.put(Quota { id, tenant, class, limit, created: tx.now, updated: tx.now });
+    }
+}
+
+fn hold_quota(tx: &mut Tx<'_>, operation: &Operation) -> Result<Option<String>, StepError> {
+    let farm = farm(tx.state(), operation)?;
+    let tenant = tx.state().rows.tenants.get(&farm.tenant).cloned();
+    let tenant = tenant.ok_or_else(|| StepError::Final("the tenant is gone".into()))?;
+    let amounts = farm.request.by_class();
+    tx.state().check_quota(&tenant, &amounts, tx.now)?;
+    let id = HoldId(tx.number());
+    let expires = tx.now.plus_ms(tx.state().site().hold_ms);
+    tx.put(Hold { id, tenant: tenant.id, operation: operation.id, amounts, expires });
+    Ok(None)
+}
+
+fn allocate_network(tx: &mut Tx<'_>, operation: &Operation) -> Result<Option<String>, StepError> {
+    let farm = farm(tx.state(), operation)?;
+    let segment = *tx.state().indexes.free_segments.first().ok_or(Refusal::Exhausted("private subnet"))?;
+    let cidr = ipam::subnet(&tx.state().site(), segment).ok_or(Refusal::Exhausted("private subnet"))?;
+    let id = NetworkId(tx.number());
+    tx.put(VirtualNetwork { id, farm: farm.id, tenant: farm.tenant, segment, cidr, created: tx.now });
+    shrink_hold(tx, operation.id, |amounts| amounts.networks = 0);
+    Ok(Some(cidr.to_string()))
+}
+
+fn allocate_address(tx: &mut Tx<'_>, operation: &Operation) -> Result<Option<String>, StepError> {
+    let farm = farm(tx.state(), operation)?;
+    let ip = take_address(tx, farm.tenant, farm.id, true)?.1;
+    shrink_hold(tx, operation.id, |amounts| amounts.addresses = 0);
+    Ok(Some(ip.to_string()))
+}
+
+/// The lowest free elastic IP becomes the farm's.
+pub fn take_address(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    farm: FarmId,
+    primary: bool,
+) -> Result<(AddressId, std::net::Ipv4Addr), Refusal> {
+    let ip = *tx.state().indexes.free_public_ips.first().ok_or(Refusal::Exhausted("elastic IP"))?;
+    let id = AddressId(tx.number());
+    let (state, now) = (AddressState::Allocated, tx.now);
+    tx.put(ElasticIp { id, ip, tenant, farm, state, primary, created: now, updated: now });
+    Ok((id, ip))
+}
+
+fn shrink_hold(tx: &mut Tx<'_>, operation: OperationId, shrink: impl Fn(&mut cascina_core::decision::Amounts)) {
+    let id = tx.state().indexes.holds_by_operation.of(&operation).next();
+    let Some(hold) = id.and_then(|id| tx.state().rows.holds.get(&id).cloned()) else { return };
+    let mut hold = Hold::clone(&hold);
+    for (class, amounts) in &mut hold.amounts {
+        if class.is_none() {
+            shrink(amounts);
+        }
+    }
+    tx.put(hold);
+}
+
+fn place_router(tx: &mut Tx<'_>, operation: &Operation, answer: &Answer) -> Result<Option<String>, StepError> {
+    let Answer::Decisions(decisions) = answer else {
+        return Err(StepError::Passing("no placement decision arrived".into()));
+    };
+    let Some(decision) = decisions.first() else { return Err(StepError::Stale) };
+    tx.decided(decision.clone());
+    let Decided::Placed { hosts } = &decision.decided else {
+        return Err(verdict::refusal(decision).map_or(StepError::Stale, StepError::from));
+    };
+    let host = hosts[0];
+    let site = tx.state().site();
+    if !took(tx.state(), host, site.router_size) {
+        return Err(StepError::Stale);
+    }
+    let network = site_calls::network(tx.state(), operation.farm)?.id;
+    let id = RouterId(tx.number());
+    tx.put(VRouter {
+        id,
+        farm: operation.farm,
+        network,
+        class: site.router_class.clone(),
+        size: site.router_size,
+        host: Some(host),
+        state: RouterState::Pending,
+        forwards: Vec::new(),
+        desired_revision: 1,
+        applied_revision: 0,
+        created: tx.now,
+        updated: tx.now,
+    });
+    Ok(tx.state().rows.hosts.get(&host).map(|row| row.name.to_string()))
+}
+
+fn set_router(
+    tx: &mut Tx<'_>,
+    farm: FarmId,
+    change: impl FnOnce(&mut VRouter),
+) -> Result<Option<String>, StepError> {
+    let mut router = site_calls::router(tx.state(), farm)?.clone();
+    change(&mut router);
+    router.updated = tx.now;
+    tx.put(router);
+    Ok(None)
+}
+
+fn place_instances(tx: &mut Tx<'_>, operation: &Operation, answer: &Answer) -> Result<Option<String>, StepError> {
+    let farm = farm(tx.state(), operation)?;
+    let Answer::Decisions(decisions) = answer else { return Ok(None) };
+    if tx.state().indexes.holds_by_operation.of(&operation.id).next().is_none() {
+        // The hold ran out while hosts were slow: ask again, as if for the first time.
+        let tenant = tx.state().rows.tenants.get(&farm.tenant).cloned();
+        let tenant = tenant.ok_or_else(|| StepError::Final("the tenant is gone".into()))?;
+        let amounts: Vec<_> = farm.request.by_class().into_iter().filter(|(class, _)| class.is_some()).collect();
+        tx.state().check_quota(&tenant, &amounts, tx.now)?;
+    }
+    let made = place_items(tx, &farm, operation, &farm.request.items, decisions)?;
+    // What was held is now used.
+    drop_holds(tx, operation.id);
+    let note = format!("{} instances", made.len());
+    let mut changed = operation.clone();
+    changed.min_count = farm.request.items.iter().map(|item| item.min_count).sum();
+    changed.instances = made;
+    tx.put(changed);
+    Ok(Some(note))
+}
+
+pub fn remove_routers(tx: &mut Tx<'_>, farm: FarmId) {
+    let ids: Vec<_> = tx.state().indexes.routers_by_farm.of(&farm).collect();
+    for id in ids {
+        tx.remove(Key::Router(id));
+    }
+}
+
+pub fn remove_networks(tx: &mut Tx<'_>, farm: FarmId) {
+    let ids: Vec<_> = tx.state().indexes.networks_by_farm.of(&farm).collect();
+    for id in ids {
+        tx.remove(Key::Network(id));
+    }
+}
+
+/// Gives addresses back; they rest before anybody else gets them.
+pub fn release_addresses(tx: &mut Tx<'_>, farm: FarmId) {
+    let ids: Vec<_> = tx.state().indexes.addresses_by_farm.of(&farm).collect();
+    let until = tx.now.plus_ms(tx.state().site().address_rest_ms);
+    for id in ids {
+        if let Some(mut row) = tx.state().rows.addresses.get(&id).map(|row| ElasticIp::clone(row)) {
+            row.state = AddressState::Quarantined { until };
+            row.updated = tx.now;
+            tx.put(row);
+        }
+    }
+}
+
+/// User, keys, quota and tenant that came with the farm go with it, if it is the tenant's last.
+pub fn remove_identity(tx: &mut Tx<'_>, farm: FarmId) {
+    let Some(tenant) = tx.state().rows.farms.get(&farm).map(|row| row.tenant) else { return };
+    let others = tx
+        .state()
+        .indexes
+        .farms_by_tenant
+        .of(&tenant)
+        .any(|id| id != farm && tx.state().rows.farms.get(&id).is_some_and(|row| !row.state.is_over()));
+    if others {
+        return;
+    }
+    let users: Vec<_> = tx.state().indexes.users_by_tenant.of(&Some(tenant)).collect();
+    let goes = tx.state().rows.tenants.get(&tenant).is_some_and(|row| row.with_farm);
+    for id in users {
+        if !goes && !tx.state().rows.users.get(&id).is_some_and(|user| user.with_farm) {
+            continue;
+        }
+        let keys: Vec<_> = tx.state().indexes.keys_by_user.of(&id).collect();
+        for key in keys {
+            tx.remove(Key::AccessKey(key));
+        }
+        tx.remove(Key::User(id));
+    }
+    if goes {
+        let quotas: Vec<_> = tx.state().indexes.quotas_by_tenant.of(&tenant).collect();
+        for quota in quotas {
+            tx.remove(Key::Quota(quota));
+        }
+        let bindings: Vec<_> = tx
+            .state()
+            .rows
+            .bindings
+            .values()
+            .filter(|row| row.scope == cascina_core::policy::Scope::Tenant(tenant))
+            .map(|row| row.id)
+            .collect();
+        for binding in bindings {
+            tx.remove(Key::Binding(binding));
+        }
+        tx.remove(Key::Tenant(tenant));
+    }
+}

@@ -1,0 +1,139 @@
+//! Unmakes a farm, whatever state it is in. Forward only: it cleans up whatever rows it finds.
+
+use cascina_core::farm::FarmState;
+use cascina_core::id::InstanceId;
+use cascina_core::operation::{Operation, OperationState};
+use cascina_core::state::State;
+
+use super::executor::drop_holds;
+use super::farm_create::{farm, release_addresses, remove_identity, remove_networks, remove_routers};
+use super::{Answer, Saga, StepError, Work, errands, instance_run, site_calls};
+use crate::tx::Tx;
+use cascina_core::instance::InstanceState;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    AwaitOthers,
+    DestroyInstances,
+    DestroyRouter,
+    ReleaseAddresses,
+    RemoveNetwork,
+    RemoveIdentity,
+    Finish,
+}
+
+pub struct FarmDelete;
+
+fn instances(state: &State, operation: &Operation) -> Vec<InstanceId> {
+    state
+        .indexes
+        .instances_by_farm
+        .of(&operation.farm)
+        .filter(|id| state.rows.instances.get(id).is_some_and(|row| row.is_live()))
+        .collect()
+}
+
+/// Does anything else still work on the farm?
+pub fn others(state: &State, operation: &Operation) -> bool {
+    state.indexes.operations_by_farm.of(&operation.farm).any(|id| {
+        id != operation.id
+            && state.rows.operations.get(&id).is_some_and(|other| other.state != OperationState::Stuck)
+    })
+}
+
+impl Saga for FarmDelete {
+    type Step = Step;
+    const VERSION: u32 = 1;
+    /// None of it can be undone, so nothing lies before the pivot but waiting.
+    const PIVOT: Step = Step::AwaitOthers;
+    const STEPS: &'static [(Step, &'static str)] = &[
+        (Step::AwaitOthers, "await-others"),
+        (Step::DestroyInstances, "destroy-instances"),
+        (Step::DestroyRouter, "destroy-router"),
+        (Step::ReleaseAddresses, "release-addresses"),
+        (Step::RemoveNetwork, "remove-network"),
+        (Step::RemoveIdentity, "remove-identity"),
+        (Step::Finish, "finish"),
+    ];
+
+    fn act(step: Step, state: &State, operation: &Operation) -> Result<Work, StepError> {
+        Ok(match step {
+            Step::AwaitOthers if others(state, operation) => Work::Wait,
+            Step::DestroyInstances => {
+                site_calls::destroy_instances(state, operation.farm, &instances(state, operation))
+            }
+            Step::DestroyRouter => site_calls::destroy_router(state, operation.farm),
+            Step::AwaitOthers
+            | Step::ReleaseAddresses
+            | Step::RemoveNetwork
+            | Step::RemoveIdentity
+            | Step::Finish => Work::Nothing,
+        })
+    }
+
+    fn acted(
+        step: Step,
+        tx: &mut Tx<'_>,
+        operation: &Operation,
+        answer: Answer,
+    ) -> Result<Option<String>, StepError> {
+        // A host that refuses to destroy may do so later: nothing may be left.
+        if let Err(StepError::Final(error)) = errands(&answer) {
+            return Err(StepError::Passing(error));
+        }
+        errands(&answer)?;
+        match step {
+            Step::AwaitOthers => {
+                // Addresses of guests that are about to go point nowhere now.
+                let addresses: Vec<_> = tx.state().indexes.addresses_by_farm.of(&operation.farm).collect();
+                for id in addresses {
+                    super::instance_terminate::unmap(tx, id);
+                }
+                Ok(None)
+            }
+            Step::DestroyInstances => {
+                let ids = instances(tx.state(), operation);
+                let note = format!("{} instances", ids.len());
+                for id in ids {
+                    instance_run::set(tx, id, InstanceState::Terminated, Some("the farm was deleted".into()));
+                }
+                Ok(Some(note))
+            }
+            Step::DestroyRouter => {
+                remove_routers(tx, operation.farm);
+                Ok(None)
+            }
+            Step::ReleaseAddresses => {
+                release_addresses(tx, operation.farm);
+                Ok(None)
+            }
+            Step::RemoveNetwork => {
+                remove_networks(tx, operation.farm);
+                Ok(None)
+            }
+            Step::RemoveIdentity => {
+                remove_identity(tx, operation.farm);
+                drop_holds(tx, operation.id);
+                Ok(None)
+            }
+            Step::Finish => {
+                let mut farm = farm(tx.state(), operation)?;
+                farm.state = FarmState::Deleted;
+                farm.note = None;
+                farm.updated = tx.now;
+                tx.put(farm);
+                Ok(None)
+            }
+        }
+    }
+
+    fn undo(_: Step, _: &State, _: &Operation) -> Work {
+        Work::Nothing
+    }
+
+    fn undone(_: Step, _: &mut Tx<'_>, _: &Operation) -> Result<(), StepError> {
+        Ok(())
+    }
+
+    fn failed(_: &mut Tx<'_>, _: &Operation) {}
+}

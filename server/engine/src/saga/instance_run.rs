@@ -1,0 +1,274 @@
+//! Brings instances up on hosts that placement has chosen. The farm's creation uses the same parts.
+
+use std::sync::Arc;
+
+use cascina_core::decision::{Decided, Decision, PlacementQuestion, Question};
+use cascina_core::farm::{Farm, Item};
+use cascina_core::id::{HostId, InstanceId, OperationId};
+use cascina_core::instance::{Instance, InstanceState};
+use cascina_core::ipam;
+use cascina_core::operation::{Operation, SagaKind};
+use cascina_core::refusal::Refusal;
+use cascina_core::state::{Guest, State};
+use cascina_core::units::Size;
+
+use super::{Answer, Saga, StepError, Work, executor, site_calls};
+use crate::tx::Tx;
+use crate::verdict;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Stage,
+    Boot,
+    Finish,
+}
+
+pub struct InstanceRun;
+
+impl Saga for InstanceRun {
+    type Step = Step;
+    const VERSION: u32 = 1;
+    const PIVOT: Step = Step::Finish;
+    const STEPS: &'static [(Step, &'static str)] =
+        &[(Step::Stage, "stage"), (Step::Boot, "boot"), (Step::Finish, "finish")];
+
+    fn act(step: Step, state: &State, operation: &Operation) -> Result<Work, StepError> {
+        match step {
+            Step::Stage => site_calls::for_instances(state, &operation.instances, |row| site_calls::stage(state, row)),
+            Step::Boot => site_calls::for_instances(state, &operation.instances, |row| site_calls::boot(state, row)),
+            Step::Finish => Ok(Work::Nothing),
+        }
+    }
+
+    fn acted(
+        step: Step,
+        tx: &mut Tx<'_>,
+        operation: &Operation,
+        answer: Answer,
+    ) -> Result<Option<String>, StepError> {
+        match step {
+            Step::Stage => staged(tx, operation, &answer),
+            Step::Boot => booted(tx, operation, &answer),
+            Step::Finish => Ok(None),
+        }
+    }
+
+    fn undo(step: Step, state: &State, operation: &Operation) -> Work {
+        match step {
+            Step::Stage | Step::Boot => site_calls::destroy_instances(state, operation.farm, &operation.instances),
+            Step::Finish => Work::Nothing,
+        }
+    }
+
+    fn undone(_: Step, _: &mut Tx<'_>, _: &Operation) -> Result<(), StepError> {
+        Ok(())
+    }
+
+    fn failed(tx: &mut Tx<'_>, operation: &Operation) {
+        let why = operation.error.clone().unwrap_or_else(|| "could not be started".into());
+        forget(tx, operation, &why);
+    }
+}
+
+/// The placement question for a line of a shopping list.
+pub fn question(item: &Item, only: &[HostId], cause: &str) -> Question {
+    Question::Place(PlacementQuestion {
+        router: false,
+        flavor: item.flavor.to_string(),
+        image: Some(item.image),
+        class: item.class.clone(),
+        size: item.size,
+        count: item.max_count,
+        cause: cause.into(),
+        only: only.to_vec(),
+        avoid: Vec::new(),
+        taken: Vec::new(),
+    })
+}
+
+/// The server's own last word: is there still room on a host that takes guests?
+pub fn took(state: &State, host: HostId, size: Size) -> bool {
+    state.rows.hosts.get(&host).is_some_and(|row| {
+        row.state.takes_guests() && (state.used_on(host) + size).fits_in(row.capacity)
+    })
+}
+
+/// Hosts that a decision gives for one line, if they are enough.
+fn hosts(item: &Item, decision: &Decision) -> Result<Vec<HostId>, Refusal> {
+    let hosts = match &decision.decided {
+        Decided::Placed { hosts } => hosts,
+        Decided::NoHost { placed } if item.min_count >= 1 && placed.len() as u32 >= item.min_count => placed,
+        Decided::NoHost { placed } if item.min_count == 0 => placed,
+        _ => {
+            return Err(verdict::refusal(decision)
+                .unwrap_or_else(|| Refusal::Conflict("the decision does not name a host".into())));
+        }
+    };
+    Ok(hosts.clone())
+}
+
+/// Makes the rows of instances, one a host, each checked again against what is true now.
+pub fn place_items(
+    tx: &mut Tx<'_>,
+    farm: &Farm,
+    operation: &Operation,
+    items: &[Item],
+    decisions: &[Arc<Decision>],
+) -> Result<Vec<InstanceId>, StepError> {
+    let mut made = Vec::new();
+    for decision in decisions {
+        tx.decided(decision.clone());
+    }
+    for (item, decision) in items.iter().zip(decisions) {
+        let hosts = hosts(item, decision)?;
+        for (i, host) in hosts.iter().enumerate() {
+            if !took(tx.state(), *host, item.size) {
+                return Err(StepError::Stale);
+            }
+            let name = if item.max_count == 1 { item.name.to_string() } else { format!("{}-{}", item.name, i + 1) };
+            made.push(new_instance(tx, farm, operation.id, item, &name, *host, decision)?);
+        }
+    }
+    Ok(made)
+}
+
+fn new_instance(
+    tx: &mut Tx<'_>,
+    farm: &Farm,
+    operation: OperationId,
+    item: &Item,
+    name: &str,
+    host: HostId,
+    decision: &Decision,
+) -> Result<InstanceId, StepError> {
+    let network = site_calls::network(tx.state(), farm.id)?.clone();
+    let taken = &tx.state().indexes.guest_ips;
+    let ip = ipam::free_guest_address(network.cidr, |ip| taken.contains(&(farm.id, ip)))
+        .ok_or(Refusal::Exhausted("address in the farm's subnet"))?;
+    let id = InstanceId(tx.number());
+    let name = name.parse().map_err(|_| StepError::Final(format!("`{name}` is too long for a name")))?;
+    tx.put(Instance {
+        id,
+        farm: farm.id,
+        tenant: farm.tenant,
+        name,
+        flavor: item.flavor.clone(),
+        image: item.image,
+        class: item.class.clone(),
+        size: item.size,
+        state: InstanceState::Scheduled,
+        note: None,
+        host: Some(host),
+        ip,
+        mac: network.mac(ip),
+        decision: Some(decision.id),
+        operation: Some(operation),
+        created: tx.now,
+        updated: tx.now,
+    });
+    Ok(id)
+}
+
+pub fn staged(tx: &mut Tx<'_>, operation: &Operation, answer: &Answer) -> Result<Option<String>, StepError> {
+    enough(tx, operation, answer, InstanceState::Staging)
+}
+
+pub fn booted(tx: &mut Tx<'_>, operation: &Operation, answer: &Answer) -> Result<Option<String>, StepError> {
+    enough(tx, operation, answer, InstanceState::Running)
+}
+
+/// Goes on with those that worked if they are enough; the others are cleaned away on their own.
+fn enough(
+    tx: &mut Tx<'_>,
+    operation: &Operation,
+    answer: &Answer,
+    state: InstanceState,
+) -> Result<Option<String>, StepError> {
+    let Answer::Errands(errands) = answer else { return Ok(None) };
+    let mut lost = Vec::new();
+    for (errand, result) in errands {
+        match (result, errand.guest) {
+            (Ok(_), _) => {}
+            (Err(error), _) if error.is_passing() && attempts_left(operation) => {
+                return Err(StepError::Passing(error.to_string()));
+            }
+            (Err(error), Some(Guest::Instance(id))) => lost.push((id, error.to_string())),
+            (Err(error), _) => return Err(StepError::Final(error.to_string())),
+        }
+    }
+    let kept: Vec<_> =
+        operation.instances.iter().copied().filter(|id| !lost.iter().any(|(lost, _)| lost == id)).collect();
+    if let Some((_, error)) = lost.first()
+        && (kept.len() < operation.min_count as usize || kept.is_empty())
+    {
+        return Err(StepError::Final(error.clone()));
+    }
+    for id in &kept {
+        set(tx, *id, state, None);
+    }
+    if lost.is_empty() {
+        return Ok(None);
+    }
+    for (id, error) in &lost {
+        set(tx, *id, InstanceState::Error, Some(error.clone()));
+    }
+    let mut changed = operation.clone();
+    changed.instances = kept;
+    let note = format!("{} of {} came up", changed.instances.len(), operation.instances.len());
+    tx.put(changed);
+    let cleanup = super::instance_terminate::operation(tx, operation, lost.into_iter().map(|(id, _)| id).collect());
+    executor::begin(tx, cleanup, Answer::Nothing);
+    Ok(Some(note))
+}
+
+/// A passing error is worth waiting for as long as the executor would.
+fn attempts_left(operation: &Operation) -> bool {
+    operation.current().is_some_and(|record| record.attempts + 1 < 5)
+}
+
+pub fn set(tx: &mut Tx<'_>, id: InstanceId, state: InstanceState, note: Option<String>) {
+    if let Some(mut row) = tx.state().rows.instances.get(&id).map(|row| Instance::clone(row)) {
+        row.state = state;
+        row.note = note;
+        row.updated = tx.now;
+        tx.put(row);
+    }
+}
+
+/// Nothing of these is left on any host: they are over.
+pub fn forget(tx: &mut Tx<'_>, operation: &Operation, why: &str) {
+    for id in &operation.instances {
+        if tx.state().rows.instances.get(id).is_some_and(|row| row.is_live()) {
+            set(tx, *id, InstanceState::Terminated, Some(why.into()));
+        }
+    }
+}
+
+/// An operation on instances of one farm.
+pub fn operation(
+    tx: &mut Tx<'_>,
+    saga: SagaKind,
+    farm: &Farm,
+    instances: Vec<InstanceId>,
+    min_count: u32,
+) -> Operation {
+    Operation {
+        id: OperationId(tx.number()),
+        saga,
+        version: 0,
+        tenant: Some(farm.tenant),
+        farm: farm.id,
+        instances,
+        min_count,
+        address: None,
+        state: cascina_core::operation::OperationState::Running,
+        steps: Vec::new(),
+        cursor: 0,
+        error: None,
+        cancel: false,
+        retry_at: None,
+        actor: tx.actor.clone(),
+        created: tx.now,
+        updated: tx.now,
+    }
+}

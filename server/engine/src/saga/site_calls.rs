@@ -1,0 +1,192 @@
+//! What sagas ask of hosts, made from the rows as they are.
+
+use std::collections::BTreeSet;
+
+use cascina_core::address::Target;
+use cascina_core::id::{FarmId, HostId, InstanceId};
+use cascina_core::instance::Instance;
+use cascina_core::network::{RouterConfig, VRouter, VirtualNetwork};
+use cascina_core::state::{Guest, State};
+use cascina_drivers::{GuestSpec, HostCall, HostRef, NetworkSpec};
+
+use super::{Errand, StepError, Work};
+
+pub fn host(state: &State, id: HostId) -> Result<HostRef, StepError> {
+    let row = state.rows.hosts.get(&id).ok_or_else(|| StepError::Final(format!("host {id} is gone")))?;
+    Ok(HostRef { id, name: row.name.clone(), uri: row.uri.clone() })
+}
+
+pub fn network(state: &State, farm: FarmId) -> Result<&VirtualNetwork, StepError> {
+    let id = state.indexes.networks_by_farm.of(&farm).next();
+    id.and_then(|id| state.rows.networks.get(&id))
+        .map(|row| &**row)
+        .ok_or_else(|| StepError::Final(format!("{farm} has no network")))
+}
+
+pub fn router(state: &State, farm: FarmId) -> Result<&VRouter, StepError> {
+    let id = state.indexes.routers_by_farm.of(&farm).next();
+    id.and_then(|id| state.rows.routers.get(&id))
+        .map(|row| &**row)
+        .ok_or_else(|| StepError::Final(format!("{farm} has no router")))
+}
+
+pub fn define_network(network: &VirtualNetwork) -> HostCall {
+    HostCall::DefineNetwork {
+        network: NetworkSpec {
+            id: network.id,
+            farm: network.farm,
+            segment: network.segment,
+            cidr: network.cidr,
+            mac_prefix: network.mac_prefix(),
+        },
+    }
+}
+
+pub fn router_spec(state: &State, router: &VRouter) -> Result<GuestSpec, StepError> {
+    let network = network(state, router.farm)?;
+    Ok(GuestSpec {
+        guest: Guest::Router(router.id),
+        farm: router.farm,
+        network: network.id,
+        name: "router".parse().unwrap_or_else(|_| unreachable!("a literal that is a name")),
+        size: router.size,
+        ip: network.gateway(),
+        mac: network.mac(network.gateway()),
+    })
+}
+
+/// What the farm's router should do now.
+pub fn router_config(state: &State, router: &VRouter) -> RouterConfig {
+    let mut config = RouterConfig { forwards: router.forwards.clone(), ..RouterConfig::default() };
+    for id in state.indexes.addresses_by_farm.of(&router.farm) {
+        let Some(address) = state.rows.addresses.get(&id) else { continue };
+        match address.target() {
+            Some(Target::Router) => config.public = Some(address.ip),
+            Some(Target::Instance(id)) => {
+                if let Some(instance) = state.rows.instances.get(&id).filter(|row| row.is_live()) {
+                    config.mapped.push((address.ip, instance.ip));
+                }
+            }
+            None => {}
+        }
+    }
+    config
+}
+
+pub fn instance_spec(state: &State, instance: &Instance) -> Result<GuestSpec, StepError> {
+    Ok(GuestSpec {
+        guest: Guest::Instance(instance.id),
+        farm: instance.farm,
+        network: network(state, instance.farm)?.id,
+        name: instance.name.clone(),
+        size: instance.size,
+        ip: instance.ip,
+        mac: instance.mac,
+    })
+}
+
+/// One errand an instance that has a host, with the calls that `calls` gives for it.
+pub fn for_instances(
+    state: &State,
+    ids: &[InstanceId],
+    calls: impl Fn(&Instance) -> Result<Vec<HostCall>, StepError>,
+) -> Result<Work, StepError> {
+    let mut errands = Vec::new();
+    for id in ids {
+        let Some(instance) = state.rows.instances.get(id).filter(|row| row.is_live()) else { continue };
+        let Some(on) = instance.host else { continue };
+        errands.push(Errand {
+            host: host(state, on)?,
+            guest: Some(Guest::Instance(*id)),
+            calls: calls(instance)?,
+        });
+    }
+    Ok(if errands.is_empty() { Work::Nothing } else { Work::Errands(errands) })
+}
+
+pub fn stage(state: &State, instance: &Instance) -> Result<Vec<HostCall>, StepError> {
+    let source = state
+        .rows
+        .images
+        .get(&instance.image)
+        .map(|image| image.source.clone())
+        .ok_or_else(|| StepError::Final(format!("image {} is gone", instance.image)))?;
+    Ok(vec![
+        define_network(network(state, instance.farm)?),
+        HostCall::StageDisk { spec: instance_spec(state, instance)?, image: source },
+    ])
+}
+
+/// The network is named again: since staging, the last guest beside may have gone and taken it along.
+pub fn boot(state: &State, instance: &Instance) -> Result<Vec<HostCall>, StepError> {
+    Ok(vec![
+        define_network(network(state, instance.farm)?),
+        HostCall::Boot { spec: instance_spec(state, instance)? },
+    ])
+}
+
+/// Destroys guests, and takes the network off hosts where the farm has nobody else.
+pub fn destroy_instances(state: &State, farm: FarmId, ids: &[InstanceId]) -> Work {
+    let leaving: BTreeSet<Guest> = ids.iter().map(|id| Guest::Instance(*id)).collect();
+    let mut by_host: std::collections::BTreeMap<HostId, Vec<HostCall>> = std::collections::BTreeMap::new();
+    for id in ids {
+        let Some(instance) = state.rows.instances.get(id).filter(|row| row.is_live()) else { continue };
+        if let Some(on) = instance.host {
+            by_host.entry(on).or_default().push(HostCall::Destroy { guest: Guest::Instance(*id) });
+        }
+    }
+    let mut errands = Vec::new();
+    for (on, mut calls) in by_host {
+        // A host that is no longer in the books has nothing of ours to destroy.
+        let Ok(host) = host(state, on) else { continue };
+        let stays = farm_guests_on(state, farm, on).any(|guest| !leaving.contains(&guest));
+        if let (Ok(network), false) = (network(state, farm), stays) {
+            calls.push(HostCall::RemoveNetwork { network: network.id });
+        }
+        errands.push(Errand { host, guest: None, calls });
+    }
+    if errands.is_empty() { Work::Nothing } else { Work::Errands(errands) }
+}
+
+/// Destroys the router, and takes the network off its host unless instances need it.
+pub fn destroy_router(state: &State, farm: FarmId) -> Work {
+    let Ok(router) = router(state, farm) else { return Work::Nothing };
+    let Some(host) = router.host.and_then(|on| host(state, on).ok()) else { return Work::Nothing };
+    let guest = Guest::Router(router.id);
+    let mut calls = vec![HostCall::Destroy { guest }];
+    let stays = farm_guests_on(state, farm, host.id).any(|other| other != guest);
+    if !stays {
+        calls.push(HostCall::RemoveNetwork { network: router.network });
+    }
+    Work::Errands(vec![Errand { host, guest: Some(guest), calls }])
+}
+
+fn farm_guests_on(state: &State, farm: FarmId, host: HostId) -> impl Iterator<Item = Guest> + '_ {
+    let guests: Vec<Guest> = state.indexes.guests_by_host.of(&host).collect();
+    guests.into_iter().filter(move |guest| match guest {
+        Guest::Instance(id) => state.rows.instances.get(id).is_some_and(|row| row.farm == farm),
+        Guest::Router(id) => state.rows.routers.get(id).is_some_and(|row| row.farm == farm),
+    })
+}
+
+/// Everything that makes the farm's router be there, run, and do what it should.
+pub fn ensure_router(state: &State, farm: FarmId) -> Result<Work, StepError> {
+    let row = router(state, farm)?;
+    let on = row.host.ok_or_else(|| StepError::Final(format!("router of {farm} has no host")))?;
+    let spec = router_spec(state, row)?;
+    let guest = spec.guest;
+    Ok(Work::Errands(vec![Errand {
+        host: host(state, on)?,
+        guest: Some(guest),
+        calls: vec![
+            define_network(network(state, farm)?),
+            HostCall::StageDisk { spec: spec.clone(), image: ROUTER_IMAGE.into() },
+            HostCall::Boot { spec },
+            HostCall::ApplyRouter { guest, revision: row.desired_revision, config: router_config(state, row) },
+            HostCall::ProbeRouter { guest },
+        ],
+    }]))
+}
+
+/// The image that routers boot from.
+pub const ROUTER_IMAGE: &str = "cascina:router";
