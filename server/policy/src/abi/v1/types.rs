@@ -74,6 +74,7 @@ pub(crate) struct Subject<'a> {
 }
 
 #[derive(ComponentType, Lift, Clone, Copy)]
+#[expect(dead_code, reason = "lifting makes the variants")]
 #[component(enum)]
 #[repr(u8)]
 pub(crate) enum Severity {
@@ -104,6 +105,7 @@ pub(crate) struct Reason {
 }
 
 #[derive(ComponentType, Lift, Clone, Copy)]
+#[expect(dead_code, reason = "lifting makes the variants")]
 #[component(enum)]
 #[repr(u8)]
 pub(crate) enum Approver {
