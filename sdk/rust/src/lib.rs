@@ -25,6 +25,11 @@ mod reason;
 mod resources;
 pub mod testing;
 
+/// Keeps the tutorial's code compiling.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub use bindings::base::types::{
     Answer, Approver, Attribute, Context, Failure, Reason, Resources, Severity, Subject, Usage, Verdict,
 };
