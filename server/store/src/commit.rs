@@ -140,4 +140,60 @@ mod tests {
         write_changes(&[], &mut json, &mut Vec::new()).unwrap();
         assert_eq!(json, b"[]");
     }
+
+    fn long(seq: u64) -> Event {
+        let tenant = cascina_core::id::TenantId(seq);
+        Event {
+            seq,
+            at: Timestamp(seq),
+            kind: "x.made".into(),
+            actor: "system".into(),
+            tenant: Some(tenant),
+            farm: None,
+            operation: None,
+            decision: None,
+            subject: "x".into(),
+            text: "long ".repeat(10_000),
+            changes: vec![Change::Put(Row::from(Site { retention_ms: seq, ..Site::default() }))],
+        }
+    }
+
+    #[test]
+    fn a_full_disk_keeps_nothing_of_a_batch_and_is_survived() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cascina.db");
+        let mut store = Store::open(&path).unwrap();
+        store.commit(&Batch { events: &[long(1)], decisions: &[] }).unwrap();
+        let before = store.load().unwrap();
+        let pages: i64 = store.conn.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        let room = |store: &Store, pages: i64| {
+            store.conn.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).unwrap();
+        };
+        for allowed in pages..pages + 11 {
+            room(&store, allowed);
+            let error = store.commit(&Batch { events: &[long(2), long(3)], decisions: &[] }).unwrap_err();
+            assert!(matches!(error, StoreError::Full(_)), "{error}");
+            assert!(error.to_string().contains("free some space"), "{error}");
+            assert_eq!(store.head().seq, 1);
+            assert!(store.load().unwrap().rows == before.rows);
+        }
+        room(&store, 1 << 30);
+        store.commit(&Batch { events: &[long(2), long(3)], decisions: &[] }).unwrap();
+        drop(store);
+        assert_eq!(crate::fsck(&path).unwrap().problems, [""; 0]);
+        assert_eq!(Store::open(&path).unwrap().load().unwrap().site().retention_ms, 3);
+    }
+
+    #[test]
+    fn a_writer_who_holds_the_database_is_waited_for_and_then_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cascina.db");
+        let mut store = Store::open(&path).unwrap();
+        store.conn.busy_timeout(std::time::Duration::from_millis(20)).unwrap();
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        store.commit(&Batch { events: &[long(1)], decisions: &[] }).unwrap_err();
+        other.execute_batch("ROLLBACK").unwrap();
+        store.commit(&Batch { events: &[long(1)], decisions: &[] }).unwrap();
+    }
 }

@@ -42,7 +42,7 @@ impl Reader {
     ///
     /// If one cannot be read, or the disk fails.
     pub fn events(&self, filter: &EventFilter) -> Result<Vec<Event>, StoreError> {
-        self.find_events(filter, BRIEF, |row| parse(row))
+        self.find_events(filter, BRIEF, parse)
     }
 
     /// The same with the rows that each event left.

@@ -47,12 +47,30 @@ pub fn fsck(path: &Path) -> Result<Report, StoreError> {
     let tx = conn.transaction()?;
     let mut report = Report::default();
     report.problems.extend(unsound(&tx)?);
-    check_schema(&tx, &mut report)?;
-    let folded = check_log(&tx, &mut report)?;
-    check_rows(&tx, folded, &mut report)?;
-    check_decisions(&tx, &mut report)?;
-    check_components(&tx, &mut report)?;
+    check(&mut report, |report| check_schema(&tx, report))?;
+    let folded = check(&mut report, |report| check_log(&tx, report))?;
+    // Without a log that can be read, every row would be called wrong.
+    if let Some(folded) = folded {
+        check(&mut report, |report| check_rows(&tx, folded, report))?;
+    }
+    check(&mut report, |report| check_decisions(&tx, report))?;
+    check(&mut report, |report| check_components(&tx, report))?;
     Ok(report)
+}
+
+/// Damage that stops one check is a problem found, and the others go on.
+fn check<T>(
+    report: &mut Report,
+    part: impl FnOnce(&mut Report) -> Result<T, StoreError>,
+) -> Result<Option<T>, StoreError> {
+    match part(report) {
+        Ok(result) => Ok(Some(result)),
+        Err(StoreError::Damaged { what }) => {
+            report.problems.push(what);
+            Ok(None)
+        }
+        Err(other) => Err(other),
+    }
 }
 
 /// Constraints and triggers that somebody dropped would let wrong things in later.
