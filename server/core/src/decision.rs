@@ -143,7 +143,9 @@ pub enum Decided {
         hosts: Vec<HostId>,
     },
     /// Not enough hosts were left; `placed` were found for the first ones of the request.
-    NoHost { placed: Vec<HostId> },
+    NoHost {
+        placed: Vec<HostId>,
+    },
     Assigned {
         limits: Vec<(String, Amounts)>,
     },

@@ -4,6 +4,7 @@
 //! first one arrived. Every external object carries the id of its owner, so that an inventory
 //! shows what has no owner any more.
 
+pub mod conformance;
 pub mod sim;
 
 use async_trait::async_trait;

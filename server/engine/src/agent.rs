@@ -149,7 +149,8 @@ fn difference(state: &State, host: &Host, found: &Inventory) -> Difference {
                 }
             }
             Guest::Router(id) => {
-                if state.rows.routers.get(&id).is_some_and(|row| quiet(&row.farm) && row.state == RouterState::Running) {
+                if state.rows.routers.get(&id).is_some_and(|row| quiet(&row.farm) && row.state == RouterState::Running)
+                {
                     difference.commands.push(Command::RouterSeen { router: id, up: false, note });
                 }
             }

@@ -30,9 +30,19 @@ pub struct Ticket {
 
 #[derive(Debug, Clone)]
 pub enum Proposal {
-    Command { who: Principal, command: Box<Command>, decisions: Vec<Arc<Decision>>, ticket: Option<Ticket> },
+    Command {
+        who: Principal,
+        command: Box<Command>,
+        decisions: Vec<Arc<Decision>>,
+        ticket: Option<Ticket>,
+    },
     /// What came of the outside work of an operation's step.
-    Settled { operation: OperationId, cursor: u32, back: bool, answer: Result<Answer, StepError> },
+    Settled {
+        operation: OperationId,
+        cursor: u32,
+        back: bool,
+        answer: Result<Answer, StepError>,
+    },
 }
 
 pub struct Kernel {

@@ -62,7 +62,8 @@ impl Engine {
             let (sandbox, reader) = (Arc::clone(&shared.sandbox), shared.reader.clone());
             let loaded = tokio::task::spawn_blocking(move || -> Result<(), String> {
                 let bytes = reader.component(&digest).map_err(|error| error.to_string())?;
-                let bytes = bytes.ok_or_else(|| format!("component {digest} is not in the store; run `cascina fsck`"))?;
+                let bytes =
+                    bytes.ok_or_else(|| format!("component {digest} is not in the store; run `cascina fsck`"))?;
                 sandbox.load(digest, &bytes).map_err(|error| error.to_string())
             })
             .await

@@ -88,7 +88,8 @@ async fn errand_calls(shared: &Shared, errand: &Errand) -> Result<Reply, DriverE
     for call in &errand.calls {
         let name = call.as_str();
         let _permit = shared.calls.acquire().await;
-        last = match tokio::time::timeout(shared.call_deadline, shared.hypervisor.call(&errand.host, call.clone())).await
+        last = match tokio::time::timeout(shared.call_deadline, shared.hypervisor.call(&errand.host, call.clone()))
+            .await
         {
             Ok(reply) => reply?,
             Err(_) => {
@@ -117,9 +118,7 @@ async fn decide(
     };
     let decider = Arc::clone(shared);
     let decided = shared
-        .blocking(move || {
-            decide_all(askings, &decider.sandbox, &view, || decider.moment(now, view.revision), false)
-        })
+        .blocking(move || decide_all(askings, &decider.sandbox, &view, || decider.moment(now, view.revision), false))
         .await;
     shared.drain_quarantine();
     match decided {

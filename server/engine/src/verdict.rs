@@ -5,9 +5,7 @@
 
 use std::sync::Arc;
 
-use cascina_core::decision::{
-    ABI, Amounts, Decided, Decision, Opinion, PlacementQuestion, Question, Reason, Severity,
-};
+use cascina_core::decision::{ABI, Amounts, Decided, Decision, Opinion, PlacementQuestion, Question, Reason, Severity};
 use cascina_core::feasible::{self, Need};
 use cascina_core::id::{DecisionId, FarmId, HostId, OperationId, TenantId};
 use cascina_core::name::Name;
@@ -144,7 +142,13 @@ fn chain(state: &State, hook: Hook, tenant: Option<TenantId>) -> Vec<Arc<Binding
 }
 
 /// Reads what the answer to a question depends on.
-pub fn gather(state: &State, now: Timestamp, party: Party, operation: Option<OperationId>, question: Question) -> Asking {
+pub fn gather(
+    state: &State,
+    now: Timestamp,
+    party: Party,
+    operation: Option<OperationId>,
+    question: Question,
+) -> Asking {
     let usage = || party.tenant.map(|tenant| state.usage(tenant, now)).unwrap_or_default();
     let (hook, facts) = match &question {
         Question::AdmitTenant { .. } => (Hook::Admission, Facts::Tenants(state.rows.tenants.len() as u32)),
@@ -159,9 +163,7 @@ pub fn gather(state: &State, now: Timestamp, party: Party, operation: Option<Ope
             });
             (Hook::Admission, Facts::Farm { farms, usage: usage() })
         }
-        Question::AssignQuota { .. } => {
-            (Hook::Quota, Facts::Classes(state.rows.classes.keys().cloned().collect()))
-        }
+        Question::AssignQuota { .. } => (Hook::Quota, Facts::Classes(state.rows.classes.keys().cloned().collect())),
         Question::CheckQuota { .. } => (Hook::Quota, Facts::Usage(usage())),
         Question::Place(_) => {
             let mut same_farm = Vec::new();
@@ -446,10 +448,9 @@ pub fn refusal(decision: &Decision) -> Option<Refusal> {
 /// Limits that a decision assigned, as quota rows want them.
 pub fn limits(decision: &Decision) -> Vec<(Option<String>, Amounts)> {
     match &decision.decided {
-        Decided::Assigned { limits } => limits
-            .iter()
-            .map(|(class, amounts)| ((!class.is_empty()).then(|| class.clone()), *amounts))
-            .collect(),
+        Decided::Assigned { limits } => {
+            limits.iter().map(|(class, amounts)| ((!class.is_empty()).then(|| class.clone()), *amounts)).collect()
+        }
         _ => Vec::new(),
     }
 }

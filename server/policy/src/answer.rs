@@ -44,8 +44,10 @@ pub(crate) fn reasons(given: Vec<Reason>, bounds: &Bounds) -> Result<Vec<decisio
 pub(crate) fn reason(given: Reason, bounds: &Bounds) -> Result<decision::Reason, EvaluationError> {
     if !wording::is_code(&given.code, bounds.code_bytes) {
         let code = wording::printable(wording::cut(&given.code, bounds.code_bytes));
-        let error =
-            format!("`{code}` is not a reason's code: lower-case words joined by `-`, at most {} bytes", bounds.code_bytes);
+        let error = format!(
+            "`{code}` is not a reason's code: lower-case words joined by `-`, at most {} bytes",
+            bounds.code_bytes
+        );
         return Err(EvaluationError::Nonsense(error));
     }
     if given.text.len() > bounds.reason_text_bytes {
@@ -57,11 +59,7 @@ pub(crate) fn reason(given: Reason, bounds: &Bounds) -> Result<decision::Reason,
         );
         return Err(EvaluationError::Nonsense(error));
     }
-    Ok(decision::Reason {
-        severity: given.severity.into(),
-        code: given.code,
-        text: wording::printable(&given.text),
-    })
+    Ok(decision::Reason { severity: given.severity.into(), code: given.code, text: wording::printable(&given.text) })
 }
 
 /// `asked` is what a counter-offer is measured against; none where no amounts were asked for.

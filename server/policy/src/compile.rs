@@ -35,9 +35,7 @@ impl Compiler {
                 let bytes = engine.precompile_component(wasm).map_err(|error| format!("{error:#}"))?;
                 Ok(Compiled::vouch(bytes))
             }
-            Compiler::Child(program, arguments) => {
-                child(program, arguments, bounds, wasm).map(Compiled::vouch)
-            }
+            Compiler::Child(program, arguments) => child(program, arguments, bounds, wasm).map(Compiled::vouch),
         }
     }
 }

@@ -57,10 +57,9 @@ impl Loaded {
     pub fn new(digest: Digest, component: &Component, linker: &Linker<Guest>) -> Result<Loaded, UploadError> {
         imports(component)?;
         let exports = exports(component)?;
-        let pre = linker.instantiate_pre(component).map_err(|error| UploadError::WrongType {
-            export: "imports".into(),
-            error: format!("{error:#}"),
-        })?;
+        let pre = linker
+            .instantiate_pre(component)
+            .map_err(|error| UploadError::WrongType { export: "imports".into(), error: format!("{error:#}") })?;
         Ok(Loaded { digest, pre, exports })
     }
 

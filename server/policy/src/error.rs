@@ -8,36 +8,50 @@ use cascina_core::policy::{Digest, Hook};
 /// The sandbox itself cannot work: a matter for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
-    #[error("the policy sandbox cannot start: {0}; it needs an x86-64 or aarch64 machine and address space for its instances (check `ulimit -v`)")]
+    #[error(
+        "the policy sandbox cannot start: {0}; it needs an x86-64 or aarch64 machine and address space for its instances (check `ulimit -v`)"
+    )]
     Engine(String),
-    #[error("policy cache {path}: {source}; give the server a folder of its own that only it can write, or configure none")]
+    #[error(
+        "policy cache {path}: {source}; give the server a folder of its own that only it can write, or configure none"
+    )]
     Cache { path: PathBuf, source: io::Error },
     #[error("policy cache {path} can be written by others; run `chmod 700` on it and make the server's user its owner")]
     CacheExposed { path: PathBuf },
     #[error("policy {digest} cannot be compiled: {error}")]
     Compile { digest: Digest, error: String },
-    #[error("policy {digest} is not what it was when it was checked: {error}; restore the database from a backup, or upload the policy again")]
+    #[error(
+        "policy {digest} is not what it was when it was checked: {error}; restore the database from a backup, or upload the policy again"
+    )]
     Damaged { digest: Digest, error: String },
 }
 
 /// A component is refused. The texts are for its author.
 #[derive(Debug, thiserror::Error)]
 pub enum UploadError {
-    #[error("the component has {size} bytes; at most {most} are allowed (build with optimisation for size, and strip it)")]
+    #[error(
+        "the component has {size} bytes; at most {most} are allowed (build with optimisation for size, and strip it)"
+    )]
     TooLarge { size: usize, most: usize },
-    #[error("this is a core WebAssembly module, not a component; wrap it with `wasm-tools component new`, or build it with the SDK")]
+    #[error(
+        "this is a core WebAssembly module, not a component; wrap it with `wasm-tools component new`, or build it with the SDK"
+    )]
     CoreModule,
     #[error("this is not a WebAssembly component: {0}")]
     NotAComponent(String),
     #[error("the component has {what}, which is more than the {most} allowed")]
     TooMuch { what: String, most: u64 },
-    #[error("the component imports `{0}`; a policy may import nothing but `cascina:policy/log` and `cascina:policy/types` (build for a target without WASI, or stub WASI out)")]
+    #[error(
+        "the component imports `{0}`; a policy may import nothing but `cascina:policy/log` and `cascina:policy/types` (build for a target without WASI, or stub WASI out)"
+    )]
     Import(String),
     #[error("the component does not export `cascina:policy/metadata@1.0.0`; every policy describes itself there")]
     NoMetadata,
     #[error("the component exports none of the hooks that this server knows: {known}")]
     NoHook { known: String },
-    #[error("the component's `{export}` is not as the contract wants it: {error}; rebuild it against cascina:policy@1.0.0")]
+    #[error(
+        "the component's `{export}` is not as the contract wants it: {error}; rebuild it against cascina:policy@1.0.0"
+    )]
     WrongType { export: String, error: String },
     #[error("the component cannot be compiled: {0}")]
     Compile(String),
@@ -89,10 +103,7 @@ pub(crate) enum EvaluationError {
 impl EvaluationError {
     /// Does it speak against the policy, so that repeating it leads to quarantine?
     pub fn is_misbehaviour(&self) -> bool {
-        !matches!(
-            self,
-            EvaluationError::Declared { .. } | EvaluationError::NotLoaded(_) | EvaluationError::NoHook(_)
-        )
+        !matches!(self, EvaluationError::Declared { .. } | EvaluationError::NotLoaded(_) | EvaluationError::NoHook(_))
     }
 
     pub fn nonsense(text: impl Into<String>) -> EvaluationError {

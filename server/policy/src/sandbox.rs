@@ -158,15 +158,16 @@ impl Sandbox {
         if let Some(compiled) = self.cache.as_ref().and_then(|cache| cache.get(&digest)) {
             match compiled.load(&self.engine) {
                 Ok(component) => return Loaded::new(digest, &component, &self.linker),
-                Err(error) => tracing::warn!(%digest, error = format!("{error:#}"), "compiled policy is not usable and will be made again"),
+                Err(error) => {
+                    tracing::warn!(%digest, error = format!("{error:#}"), "compiled policy is not usable and will be made again")
+                }
             }
         }
         let compiled = {
             let _turn = self.compiling.lock();
             self.compiler.compile(&self.engine, &self.runner.bounds, bytes).map_err(UploadError::Compile)?
         };
-        let component =
-            compiled.load(&self.engine).map_err(|error| UploadError::Compile(format!("{error:#}")))?;
+        let component = compiled.load(&self.engine).map_err(|error| UploadError::Compile(format!("{error:#}")))?;
         let loaded = Loaded::new(digest, &component, &self.linker)?;
         if let Some(cache) = &self.cache {
             cache.put(&digest, &compiled);

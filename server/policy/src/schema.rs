@@ -30,7 +30,10 @@ pub(crate) struct Schema {
 impl Schema {
     pub fn parse(text: &str, most_bytes: usize) -> Result<Schema, String> {
         if text.len() > most_bytes {
-            return Err(format!("its settings schema has {} bytes, where at most {most_bytes} are allowed", text.len()));
+            return Err(format!(
+                "its settings schema has {} bytes, where at most {most_bytes} are allowed",
+                text.len()
+            ));
         }
         let document: Value =
             serde_json::from_str(text).map_err(|error| format!("its settings schema is not JSON: {error}"))?;
@@ -79,7 +82,10 @@ impl Schema {
     fn sample(&self, schema: &Value) -> Value {
         let Some(schema) = schema.as_object() else { return Value::Null };
         let ready = schema.get("default").or_else(|| schema.get("const")).or_else(|| {
-            schema.get("examples").and_then(|list| list.get(0)).or_else(|| schema.get("enum").and_then(|list| list.get(0)))
+            schema
+                .get("examples")
+                .and_then(|list| list.get(0))
+                .or_else(|| schema.get("enum").and_then(|list| list.get(0)))
         });
         if let Some(ready) = ready {
             return ready.clone();
@@ -143,7 +149,9 @@ impl<'d> Measure<'d> {
                 for (key, value) in members {
                     let value_of_keyword = value.as_str();
                     if REFUSED.contains(&key.as_str()) && value_of_keyword.is_some() {
-                        return Err(format!("its settings schema uses `{key}`; only local references (`#/$defs/…`) are allowed"));
+                        return Err(format!(
+                            "its settings schema uses `{key}`; only local references (`#/$defs/…`) are allowed"
+                        ));
                     }
                     sum = sum.saturating_add(match (key.as_str(), value_of_keyword) {
                         ("$ref", Some(reference)) => self.reference(reference)?,

@@ -32,7 +32,8 @@ const NOW_MS: u64 = 1_760_000_000_000;
 
 pub(crate) fn inspect(sandbox: &Sandbox, loaded: &Loaded) -> Result<Inspected, UploadError> {
     let bounds = &sandbox.runner.bounds;
-    let described = describe(&sandbox.runner, loaded).answer.map_err(|error| UploadError::Describe(error.to_string()))?;
+    let described =
+        describe(&sandbox.runner, loaded).answer.map_err(|error| UploadError::Describe(error.to_string()))?;
     let name: Name = described.name.parse().map_err(|error| UploadError::Describe(format!("{error}")))?;
     let version = described.version;
     if let Err(error) = semver::Version::parse(&version) {
@@ -165,14 +166,8 @@ impl Trial<'_> {
     }
 
     fn placement(&self) -> Result<(), UploadError> {
-        let share = placement::Share {
-            number: 1,
-            own: false,
-            recalled: false,
-            vcpus: 160,
-            vcpus_own: 32,
-            vcpus_lent: 16,
-        };
+        let share =
+            placement::Share { number: 1, own: false, recalled: false, vcpus: 160, vcpus_own: 32, vcpus_lent: 16 };
         for hosts in HOSTS {
             let columns = Columns::new(hosts);
             for (share, cause) in [(None, "create"), (Some(share), "migrate")] {
@@ -188,7 +183,13 @@ impl Trial<'_> {
                 let at = if share.is_some() { ", at a share" } else { "" };
                 self.twice(Hook::Placement, &format!("{hosts} hosts{at}"), |context| {
                     hook::placement::evaluate(
-                        &self.sandbox.runner, self.loaded, context, &self.subject, &work, share, columns.placement(),
+                        &self.sandbox.runner,
+                        self.loaded,
+                        context,
+                        &self.subject,
+                        &work,
+                        share,
+                        columns.placement(),
                     )
                 })?;
             }
@@ -200,9 +201,7 @@ impl Trial<'_> {
         for hosts in HOSTS {
             let columns = Columns::new(hosts);
             self.twice(Hook::Reallocation, &format!("{hosts} hosts"), |context| {
-                hook::reallocation::evaluate(
-                    &self.sandbox.runner, self.loaded, context, columns.reallocation(), 16,
-                )
+                hook::reallocation::evaluate(&self.sandbox.runner, self.loaded, context, columns.reallocation(), 16)
             })?;
         }
         Ok(())

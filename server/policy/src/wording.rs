@@ -23,9 +23,9 @@ pub(crate) fn printable(text: &str) -> String {
 /// Lower-case words joined by "-".
 pub(crate) fn is_code(text: &str, most: usize) -> bool {
     text.len() <= most
-        && text.split('-').all(|word| {
-            !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-        })
+        && text
+            .split('-')
+            .all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()))
 }
 
 #[cfg(test)]

@@ -106,10 +106,9 @@ fn loop_in_realloc() {
 
 #[test]
 fn loop_in_describe_and_validate() {
-    for parts in [
-        Parts { describe: LOOP.into(), ..Parts::default() },
-        Parts { validate: LOOP.into(), ..Parts::default() },
-    ] {
+    for parts in
+        [Parts { describe: LOOP.into(), ..Parts::default() }, Parts { validate: LOOP.into(), ..Parts::default() }]
+    {
         let text = refused(&parts.build());
         assert!(text.contains("describe itself") && text.contains("fuel"), "{text}");
     }
@@ -164,7 +163,7 @@ fn compile_bombs() {
     let text = refused(&Parts { extra: function, ..Parts::default() }.build());
     assert!(text.contains("a function of") && text.contains("131072 allowed"), "{text}");
 
-    let locals = format!("(func {})", format!("(local {})", "i64 ".repeat(40_000)));
+    let locals = format!("(func (local {}))", "i64 ".repeat(40_000));
     let text = refused(&Parts { extra: locals, ..Parts::default() }.build());
     assert!(text.contains("a function of 40000 locals"), "{text}");
 
@@ -231,8 +230,10 @@ fn answers_outside_their_memory() {
 fn answers_too_large() {
     // As many scores as fit into memory.
     both(
-        &format!("(block (result i32) (drop (memory.grow (i32.const 240))) (drop {}) (i32.const 256))",
-            ranking([1024, 3_500_000, 0, 0, 0, 0, 0, 0])),
+        &format!(
+            "(block (result i32) (drop (memory.grow (i32.const 240))) (drop {}) (i32.const 256))",
+            ranking([1024, 3_500_000, 0, 0, 0, 0, 0, 0])
+        ),
         "",
         "more than 262144 bytes",
     );
@@ -244,10 +245,8 @@ fn answers_too_large() {
             write!(reasons, "(i32.store (i32.const {}) (i32.const {word}))", at + offset).unwrap();
         }
     }
-    let body = format!(
-        "(block (result i32) {reasons} (drop {}) (i32.const 256))",
-        ranking([0, 0, 0, 0, 0, 0, 40_000, 1_000])
-    );
+    let body =
+        format!("(block (result i32) {reasons} (drop {}) (i32.const 256))", ranking([0, 0, 0, 0, 0, 0, 40_000, 1_000]));
     both(&body, "", "more than 262144 bytes");
 }
 
@@ -303,10 +302,9 @@ fn rankings_out_of_range() {
 
 #[test]
 fn imports_outside_the_world() {
-    let import = |name: &str| {
-        format!(r#"(component (import "{name}" (instance (export "now" (func (result u64))))))"#)
-    };
-    for name in ["wasi:clocks/monotonic-clock@0.2.0", "cascina:policy/state@1.0.0", "cascina:policy/log@2.0.0", "evil"] {
+    let import = |name: &str| format!(r#"(component (import "{name}" (instance (export "now" (func (result u64))))))"#);
+    for name in ["wasi:clocks/monotonic-clock@0.2.0", "cascina:policy/state@1.0.0", "cascina:policy/log@2.0.0", "evil"]
+    {
         let error = sandbox().inspect(&wat::parse_str(import(name)).unwrap()).unwrap_err();
         assert!(matches!(&error, UploadError::Import(import) if import == name), "{error}");
     }
@@ -448,7 +446,12 @@ fn others_are_not_held_up() {
     }
     looping.join().unwrap();
     times.sort();
-    assert!(times[times.len() / 2] < Duration::from_millis(5), "median {:?} of {}", times[times.len() / 2], times.len());
+    assert!(
+        times[times.len() / 2] < Duration::from_millis(5),
+        "median {:?} of {}",
+        times[times.len() / 2],
+        times.len()
+    );
 }
 
 #[test]

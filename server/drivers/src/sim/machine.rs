@@ -166,24 +166,7 @@ impl Machine {
         if there.state == GuestState::Running {
             return done(Vec::new());
         }
-        match self.networks.get(&spec.network) {
-            None => return never(format!("{} is not defined here", spec.network)),
-            Some(network) if network.farm != spec.farm => {
-                return never(format!("{} belongs to {}", spec.network, network.farm));
-            }
-            Some(network) if !network.cidr.contains(&spec.ip) => {
-                return never(format!("{} is not in {} of {}", spec.ip, network.cidr, network.id));
-            }
-            Some(_) => {}
-        }
-        let clash = |other: &&SimGuest| {
-            let (mine, other) = (spec, &other.spec);
-            other.guest != mine.guest && other.network == mine.network && (other.ip == mine.ip || other.mac == mine.mac)
-        };
-        if let Some(other) = self.guests.values().filter(|other| other.state == GuestState::Running).find(clash) {
-            return never(format!("{} already has the address {}", other.spec.guest, spec.ip));
-        }
-        self.room_for(spec.size, there.used())?;
+        self.may_run(spec, there)?;
         put(SimGuest { spec: spec.clone(), state: GuestState::Running, boots: there.boots + 1, ..there.clone() })
     }
 
@@ -205,7 +188,7 @@ impl Machine {
             GuestState::Running => {}
             GuestState::Staged => return never(format!("{guest} was never booted")),
             // The call says that it runs afterwards.
-            GuestState::Stopped | GuestState::Crashed => self.room_for(there.spec.size, there.used())?,
+            GuestState::Stopped | GuestState::Crashed => self.may_run(&there.spec, there)?,
         }
         let mut guest = SimGuest { state: GuestState::Running, boots: there.boots + 1, ..there.clone() };
         if !again {
@@ -259,6 +242,30 @@ impl Machine {
             Guest::Router(_) => self.guest(guest),
             Guest::Instance(_) => never(format!("{guest} is not a router")),
         }
+    }
+
+    /// Its network is here, nobody else runs with its address, and there is room.
+    fn may_run(&self, spec: &GuestSpec, there: &SimGuest) -> Result<(), No> {
+        match self.networks.get(&spec.network) {
+            None => return never(format!("{} is not defined here", spec.network)),
+            Some(network) if network.farm != spec.farm => {
+                return never(format!("{} belongs to {}", spec.network, network.farm));
+            }
+            Some(network) if !network.cidr.contains(&spec.ip) => {
+                return never(format!("{} is not in {} of {}", spec.ip, network.cidr, network.id));
+            }
+            Some(_) => {}
+        }
+        let clash = |other: &&SimGuest| {
+            other.state == GuestState::Running
+                && other.spec.guest != spec.guest
+                && other.spec.network == spec.network
+                && (other.spec.ip == spec.ip || other.spec.mac == spec.mac)
+        };
+        if let Some(other) = self.guests.values().find(clash) {
+            return never(format!("{} already has the address {} or {}", other.spec.guest, spec.ip, spec.mac));
+        }
+        self.room_for(spec.size, there.used())
     }
 
     /// Room for `wanted` once `instead` is given back?

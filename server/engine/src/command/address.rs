@@ -19,7 +19,8 @@ use crate::verdict::Party;
 pub fn questions(state: &State, who: &Principal, farm: FarmId) -> Result<Vec<(Party, Question)>, Refusal> {
     usable_farm(state, who, farm)?;
     let party = Party::of_farm(state, farm, who).ok_or_else(|| Refusal::not_found("farm", farm))?;
-    let check = Question::CheckQuota { verb: "allocate-address".into(), class: String::new(), wanted: Amounts::ADDRESS };
+    let check =
+        Question::CheckQuota { verb: "allocate-address".into(), class: String::new(), wanted: Amounts::ADDRESS };
     Ok(vec![(party, check)])
 }
 
@@ -121,7 +122,10 @@ pub fn disassociate(tx: &mut Tx<'_>, who: &Principal, id: AddressId) -> Result<O
     match address.target() {
         None => return Ok(outcome(id)),
         Some(Target::Router) => {
-            return Err(Refusal::Conflict(format!("{} is the farm's own address and stays with its router", address.ip)));
+            return Err(Refusal::Conflict(format!(
+                "{} is the farm's own address and stays with its router",
+                address.ip
+            )));
         }
         Some(Target::Instance(_)) => {}
     }
@@ -153,12 +157,7 @@ pub fn release(tx: &mut Tx<'_>, who: &Principal, id: AddressId) -> Result<Outcom
     Ok(outcome(id))
 }
 
-pub fn set_forwards(
-    tx: &mut Tx<'_>,
-    who: &Principal,
-    id: RouterId,
-    forwards: &[NatRule],
-) -> Result<Outcome, Refusal> {
+pub fn set_forwards(tx: &mut Tx<'_>, who: &Principal, id: RouterId, forwards: &[NatRule]) -> Result<Outcome, Refusal> {
     let router = tx.state().rows.routers.get(&id).cloned().ok_or_else(|| Refusal::not_found("router", id))?;
     let farm = usable_farm(tx.state(), who, router.farm).map_err(|refusal| match refusal {
         Refusal::NotFound { .. } => Refusal::not_found("router", id),

@@ -21,9 +21,11 @@ pub fn put_flavor(
     deprecated: bool,
 ) -> Result<Outcome, Refusal> {
     admin(who, "define flavors")?;
-    for (field, value, most) in
-        [("vcpus", u64::from(size.vcpus.0), 1024), ("memory_mib", size.memory.0, 1 << 24), ("disk_gib", size.disk.0, 1 << 20)]
-    {
+    for (field, value, most) in [
+        ("vcpus", u64::from(size.vcpus.0), 1024),
+        ("memory_mib", size.memory.0, 1 << 24),
+        ("disk_gib", size.disk.0, 1 << 20),
+    ] {
         if value == 0 || value > most {
             return Err(Refusal::invalid(field, value, format!("1 to {most}")));
         }
@@ -70,7 +72,16 @@ pub fn register_image(
     }
     let id = ImageId(tx.number());
     let (state, now) = (ImageState::Available, tx.now);
-    tx.put(Image { id, name: name.clone(), tenant, source: source.into(), min_disk, state, created: now, updated: now });
+    tx.put(Image {
+        id,
+        name: name.clone(),
+        tenant,
+        source: source.into(),
+        min_disk,
+        state,
+        created: now,
+        updated: now,
+    });
     tx.tell(Told { tenant, ..told("image.registered", id, format!("image {name}")) });
     Ok(outcome(id))
 }

@@ -169,7 +169,9 @@ fn pending(state: &State, who: &Principal, id: FarmId) -> Result<Arc<Farm>, Refu
     let may = tenant::may_approve(who, farm.approver, &farm.request.tenant.groups);
     if !may {
         return Err(match who.sees(farm.tenant) {
-            true => Refusal::Forbidden("a farm is approved by the site-admin or the owner that its policy names".into()),
+            true => {
+                Refusal::Forbidden("a farm is approved by the site-admin or the owner that its policy names".into())
+            }
             false => Refusal::not_found("farm", id),
         });
     }
@@ -243,7 +245,12 @@ pub fn create(
     if approver.is_some() {
         let text = format!("farm {} waits for approval", farm.name);
         tx.put(farm);
-        tx.tell(Told { tenant: Some(tenant), farm: Some(id), decision: Some(admitted.id), ..told("farm.pending", id, text) });
+        tx.tell(Told {
+            tenant: Some(tenant),
+            farm: Some(id),
+            decision: Some(admitted.id),
+            ..told("farm.pending", id, text)
+        });
         return Ok(made);
     }
     let operation = provision(tx, farm, decisions);
@@ -315,8 +322,7 @@ pub fn delete(tx: &mut Tx<'_>, who: &Principal, id: FarmId) -> Result<Outcome, R
     }
     let operations: Vec<_> = tx.state().indexes.operations_by_farm.of(&id).collect();
     let find = |tx: &Tx<'_>, id| tx.state().rows.operations.get(&id).map(|row| Operation::clone(row));
-    if let Some(running) =
-        operations.iter().find(|op| find(tx, **op).is_some_and(|op| op.saga == SagaKind::FarmDelete))
+    if let Some(running) = operations.iter().find(|op| find(tx, **op).is_some_and(|op| op.saga == SagaKind::FarmDelete))
     {
         // Asking twice is asking once.
         return Ok(Outcome { operation: Some(*running), ..outcome(id) });

@@ -22,13 +22,7 @@ pub fn put_class(tx: &mut Tx<'_>, who: &Principal, class: &HostClass) -> Result<
     Ok(outcome(&class.name))
 }
 
-pub fn put_share(
-    tx: &mut Tx<'_>,
-    who: &Principal,
-    name: &Name,
-    group: &Name,
-    lends: bool,
-) -> Result<Outcome, Refusal> {
+pub fn put_share(tx: &mut Tx<'_>, who: &Principal, name: &Name, group: &Name, lends: bool) -> Result<Outcome, Refusal> {
     admin(who, "define shares")?;
     let old = tx.state().indexes.share_names.get(name).and_then(|id| tx.state().rows.shares.get(id).cloned());
     let id = match &old {
@@ -79,9 +73,7 @@ pub fn add(
     };
     let share = match share {
         None => ShareId::SITE,
-        Some(name) => {
-            *tx.state().indexes.share_names.get(name).ok_or_else(|| Refusal::not_found("share", name))?
-        }
+        Some(name) => *tx.state().indexes.share_names.get(name).ok_or_else(|| Refusal::not_found("share", name))?,
     };
     if capacity.vcpus.0 == 0 || capacity.memory.0 == 0 {
         return Err(Refusal::invalid("capacity", capacity, "at least 1 vCPU and 1 MiB"));
@@ -131,7 +123,10 @@ pub fn remove(tx: &mut Tx<'_>, who: &Principal, id: HostId) -> Result<Outcome, R
     let row = tx.state().rows.hosts.get(&id).cloned().ok_or_else(|| Refusal::not_found("host", id))?;
     let guests = tx.state().indexes.guests_by_host.of(&id).count();
     if guests > 0 {
-        return Err(Refusal::Conflict(format!("host {} still has {guests} guests; cordon and empty it first", row.name)));
+        return Err(Refusal::Conflict(format!(
+            "host {} still has {guests} guests; cordon and empty it first",
+            row.name
+        )));
     }
     tx.remove(Key::Host(id));
     tx.tell(told("host.removed", &row.name, format!("host {} removed", row.name)));

@@ -65,7 +65,11 @@ pub fn run(
     }
     if matches!(checked.decided, Decided::Pending { .. }) {
         let text = "a policy wants this to be approved by a person, which is possible for farms only; ask for less";
-        return Err(Refusal::Denied { decision: checked.id, reasons: vec![cascina_core::decision::Reason::denial("needs-approval", text)] }.into());
+        return Err(Refusal::Denied {
+            decision: checked.id,
+            reasons: vec![cascina_core::decision::Reason::denial("needs-approval", text)],
+        }
+        .into());
     }
     let tenant = super::tenant::active(tx.state(), farm.tenant)?;
     let [placed] = rest else { return Err(Setback::Stale) };
@@ -121,13 +125,12 @@ fn group(
     let mut rows = Vec::new();
     for id in ids {
         let row = find(state, who, *id)?;
-        let busy = state.indexes.operations_by_farm.of(&row.farm).any(|operation| {
-            state
-                .rows
-                .operations
-                .get(&operation)
-                .is_some_and(|operation| operation.state != OperationState::Stuck && operation.instances.contains(id))
-        });
+        let busy =
+            state.indexes.operations_by_farm.of(&row.farm).any(|operation| {
+                state.rows.operations.get(&operation).is_some_and(|operation| {
+                    operation.state != OperationState::Stuck && operation.instances.contains(id)
+                })
+            });
         let may = match power {
             Power::Start => row.state == InstanceState::Stopped && !busy,
             Power::Stop | Power::Reboot => row.state == InstanceState::Running && !busy,
@@ -244,9 +247,10 @@ fn terminating(state: &State, farm: FarmId, ids: &[InstanceId]) -> Option<cascin
 fn cancel_runs(tx: &mut Tx<'_>, farm: FarmId, except: cascina_core::id::OperationId, ids: &[InstanceId]) {
     let operations: Vec<_> = tx.state().indexes.operations_by_farm.of(&farm).filter(|id| *id != except).collect();
     for id in operations {
-        let moot = tx.state().rows.operations.get(&id).is_some_and(|row| {
-            row.saga == SagaKind::InstanceRun && row.instances.iter().all(|id| ids.contains(id))
-        });
+        let moot =
+            tx.state().rows.operations.get(&id).is_some_and(|row| {
+                row.saga == SagaKind::InstanceRun && row.instances.iter().all(|id| ids.contains(id))
+            });
         if moot {
             saga::cancel(tx, id);
         }

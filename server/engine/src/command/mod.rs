@@ -44,9 +44,7 @@ impl From<saga::StepError> for Setback {
     fn from(error: saga::StepError) -> Setback {
         match error {
             saga::StepError::Stale => Setback::Stale,
-            saga::StepError::Passing(text) | saga::StepError::Final(text) => {
-                Setback::Refused(Refusal::Conflict(text))
-            }
+            saga::StepError::Passing(text) | saga::StepError::Final(text) => Setback::Refused(Refusal::Conflict(text)),
         }
     }
 }
@@ -83,9 +81,7 @@ pub fn apply(
         }
         Command::SuspendTenant { tenant, suspended } => Ok(tenant::suspend(tx, who, *tenant, *suspended)?),
         Command::CloseTenant { tenant } => Ok(tenant::close(tx, who, *tenant)?),
-        Command::SetQuota { tenant, class, limit } => {
-            Ok(tenant::set_quota(tx, who, *tenant, class.as_ref(), *limit)?)
-        }
+        Command::SetQuota { tenant, class, limit } => Ok(tenant::set_quota(tx, who, *tenant, class.as_ref(), *limit)?),
         Command::CreateUser { tenant, name, role, groups, ssh_key } => {
             Ok(user::create(tx, who, *tenant, name, *role, groups, ssh_key.as_deref())?)
         }
@@ -100,9 +96,7 @@ pub fn apply(
         Command::RunInstances { farm, ask } => instance::run(tx, who, *farm, ask, decisions),
         Command::Power { instances, power } => instance::power(tx, who, instances, *power, decisions),
         Command::AllocateAddress { farm } => Ok(address::allocate(tx, who, *farm)?),
-        Command::AssociateAddress { address, instance } => {
-            Ok(address::associate(tx, who, *address, *instance)?)
-        }
+        Command::AssociateAddress { address, instance } => Ok(address::associate(tx, who, *address, *instance)?),
         Command::DisassociateAddress { address } => Ok(address::disassociate(tx, who, *address)?),
         Command::ReleaseAddress { address } => Ok(address::release(tx, who, *address)?),
         Command::SetForwards { router, forwards } => Ok(address::set_forwards(tx, who, *router, forwards)?),
@@ -118,9 +112,7 @@ pub fn apply(
         Command::AddHost { name, class, share, uri, capacity } => {
             Ok(host::add(tx, who, name, class, share.as_ref(), uri, *capacity)?)
         }
-        Command::SetHostState { host, state, note } => {
-            Ok(host::set_state(tx, who, *host, *state, note.as_deref())?)
-        }
+        Command::SetHostState { host, state, note } => Ok(host::set_state(tx, who, *host, *state, note.as_deref())?),
         Command::RemoveHost { host } => Ok(host::remove(tx, who, *host)?),
         Command::AddPolicy(version) => Ok(policy::add(tx, who, version)?),
         Command::RemovePolicy { digest } => Ok(policy::remove(tx, who, *digest)?),
@@ -135,9 +127,7 @@ pub fn apply(
         }
         Command::ApplySite(spec) => Ok(site::apply(tx, who, spec)?),
         Command::HostSeen { host, up, note } => Ok(observed::host(tx, who, *host, *up, note.as_deref())?),
-        Command::InstanceSeen { instance, state, note } => {
-            Ok(observed::instance(tx, who, *instance, *state, note)?)
-        }
+        Command::InstanceSeen { instance, state, note } => Ok(observed::instance(tx, who, *instance, *state, note)?),
         Command::RouterSeen { router, up, note } => Ok(observed::router(tx, who, *router, *up, note)?),
         Command::Sweep => Ok(observed::sweep(tx, who)?),
     }

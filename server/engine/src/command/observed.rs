@@ -100,10 +100,24 @@ pub fn sweep(tx: &mut Tx<'_>, who: &Principal) -> Result<Outcome, Refusal> {
     admin(who, "sweep")?;
     let now = tx.now;
     let before = Timestamp(now.0.saturating_sub(tx.state().site().retention_ms));
-    let expired: Vec<Key> =
-        tx.state().indexes.expiries.iter().take_while(|(at, _)| *at <= now).take(SWEEP).map(|(_, key)| key.clone()).collect();
-    let over: Vec<Key> =
-        tx.state().indexes.over.iter().take_while(|(at, _)| *at < before).take(SWEEP).map(|(_, key)| key.clone()).collect();
+    let expired: Vec<Key> = tx
+        .state()
+        .indexes
+        .expiries
+        .iter()
+        .take_while(|(at, _)| *at <= now)
+        .take(SWEEP)
+        .map(|(_, key)| key.clone())
+        .collect();
+    let over: Vec<Key> = tx
+        .state()
+        .indexes
+        .over
+        .iter()
+        .take_while(|(at, _)| *at < before)
+        .take(SWEEP)
+        .map(|(_, key)| key.clone())
+        .collect();
     let mut count = 0;
     for key in expired.into_iter().chain(over) {
         // A farm whose instances can still be seen is kept with them.

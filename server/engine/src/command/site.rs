@@ -88,15 +88,15 @@ fn put_host(tx: &mut Tx<'_>, host: &Host, shares: &[ShareId], changes: &mut u32)
         ShareId(position) => shares.get(position as usize - 1).copied().unwrap_or(ShareId::SITE),
     };
     let old = tx.state().indexes.host_names.get(&host.name).and_then(|id| tx.state().rows.hosts.get(id).cloned());
-    let same = |old: &Host| {
-        (&old.class, old.share, &old.uri, old.capacity) == (&host.class, share, &host.uri, host.capacity)
-    };
+    let same =
+        |old: &Host| (&old.class, old.share, &old.uri, old.capacity) == (&host.class, share, &host.uri, host.capacity);
     if old.as_ref().is_some_and(|old| same(old)) {
         return;
     }
     // Never below what its guests use: the site file cannot overcommit a host.
     let used = old.as_ref().map_or(cascina_core::units::Size::ZERO, |old| tx.state().used_on(old.id));
-    let capacity = if used.fits_in(host.capacity) { host.capacity } else { old.as_ref().map_or(host.capacity, |o| o.capacity) };
+    let capacity =
+        if used.fits_in(host.capacity) { host.capacity } else { old.as_ref().map_or(host.capacity, |o| o.capacity) };
     let id = match &old {
         Some(old) => old.id,
         None => HostId(tx.state().rows.hosts.keys().last().map_or(1, |last| last.0 + 1)),

@@ -21,10 +21,7 @@ pub fn questions(state: &State, who: &Principal, request: &TenantRequest) -> Res
     admin(who, "create tenants")?;
     absent(state, &request.name)?;
     let party = Party::of_request(state, request, who);
-    Ok(vec![
-        (party.clone(), Question::AdmitTenant { tenant: request.clone() }),
-        (party, assign(request)),
-    ])
+    Ok(vec![(party.clone(), Question::AdmitTenant { tenant: request.clone() }), (party, assign(request))])
 }
 
 pub fn assign(request: &TenantRequest) -> Question {
@@ -132,8 +129,11 @@ pub fn approve(
 pub fn suspend(tx: &mut Tx<'_>, who: &Principal, id: TenantId, suspended: bool) -> Result<Outcome, Refusal> {
     admin(who, "suspend tenants")?;
     let mut row = find(tx, who, id)?;
-    let (from, to) =
-        if suspended { (TenantState::Active, TenantState::Suspended) } else { (TenantState::Suspended, TenantState::Active) };
+    let (from, to) = if suspended {
+        (TenantState::Active, TenantState::Suspended)
+    } else {
+        (TenantState::Suspended, TenantState::Active)
+    };
     if row.state != from && row.state != to {
         return Err(Refusal::Conflict(format!("tenant {} is neither active nor suspended", row.name)));
     }
@@ -150,9 +150,7 @@ pub fn close(tx: &mut Tx<'_>, who: &Principal, id: TenantId) -> Result<Outcome, 
     admin(who, "close tenants")?;
     let row = find(tx, who, id)?;
     let farms: Vec<_> = tx.state().indexes.farms_by_tenant.of(&id).collect();
-    if let Some(farm) =
-        farms.iter().filter_map(|id| tx.state().rows.farms.get(id)).find(|farm| !farm.state.is_over())
-    {
+    if let Some(farm) = farms.iter().filter_map(|id| tx.state().rows.farms.get(id)).find(|farm| !farm.state.is_over()) {
         return Err(Refusal::Conflict(format!("tenant {} still has farm {}; delete it first", row.name, farm.name)));
     }
     let users: Vec<_> = tx.state().indexes.users_by_tenant.of(&Some(id)).collect();

@@ -50,13 +50,21 @@ pub fn create(
                 return Err(Refusal::Forbidden("only a tenant-admin or site-admin may create users".into()));
             }
             if !role.of_tenant() {
-                return Err(Refusal::invalid("role", role.as_str(), "tenant-admin, member or viewer for a tenant's user"));
+                return Err(Refusal::invalid(
+                    "role",
+                    role.as_str(),
+                    "tenant-admin, member or viewer for a tenant's user",
+                ));
             }
         }
         None => {
             super::admin(who, "create users of the site")?;
             if role.of_tenant() {
-                return Err(Refusal::invalid("role", role.as_str(), "site-admin, owner or policy-author without a tenant"));
+                return Err(Refusal::invalid(
+                    "role",
+                    role.as_str(),
+                    "site-admin, owner or policy-author without a tenant",
+                ));
             }
         }
     }
@@ -113,7 +121,10 @@ pub fn delete(tx: &mut Tx<'_>, who: &Principal, id: UserId) -> Result<Outcome, R
 pub fn create_key(tx: &mut Tx<'_>, who: &Principal, user: UserId) -> Result<Outcome, Refusal> {
     let row = find(tx, who, user)?;
     if tx.state().indexes.keys_by_user.of(&user).count() >= 4 {
-        return Err(Refusal::Conflict(format!("user {} has four access keys, the most there can be; delete one", row.name)));
+        return Err(Refusal::Conflict(format!(
+            "user {} has four access keys, the most there can be; delete one",
+            row.name
+        )));
     }
     let id = new_access_key(tx, user);
     tx.tell(Told { tenant: row.tenant, ..told("key.created", id, format!("access key for user {}", row.name)) });

@@ -5,7 +5,7 @@
 //! any point finds it in the books.
 
 use cascina_core::command::Remedy;
-use cascina_core::id::{OperationId, FarmId};
+use cascina_core::id::{FarmId, OperationId};
 use cascina_core::operation::{Operation, OperationState, SagaKind, StepRecord, StepState};
 use cascina_core::refusal::Refusal;
 use cascina_core::state::{Key, State};
@@ -334,10 +334,7 @@ pub fn cancel(tx: &mut Tx<'_>, id: OperationId) {
                 save(tx, operation, "operation.cancel");
             }
         }
-        OperationState::Running
-        | OperationState::Compensating
-        | OperationState::Done
-        | OperationState::Failed => {}
+        OperationState::Running | OperationState::Compensating | OperationState::Done | OperationState::Failed => {}
     }
 }
 
@@ -428,9 +425,7 @@ fn mark_farm(tx: &mut Tx<'_>, operation: &Operation, state: cascina_core::farm::
     if !matches!(operation.saga, SagaKind::FarmCreate | SagaKind::FarmDelete) {
         return;
     }
-    if let Some(mut farm) =
-        tx.state().rows.farms.get(&operation.farm).map(|row| cascina_core::farm::Farm::clone(row))
-    {
+    if let Some(mut farm) = tx.state().rows.farms.get(&operation.farm).map(|row| cascina_core::farm::Farm::clone(row)) {
         farm.state = state;
         farm.updated = tx.now;
         tx.put(farm);

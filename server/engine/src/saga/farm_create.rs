@@ -78,11 +78,9 @@ impl Saga for FarmCreate {
             Ok(Work::Errands(vec![Errand { host, guest: Some(Guest::Router(row.id)), calls: calls(state, row)? }]))
         };
         match step {
-            Step::CreateIdentity
-            | Step::HoldQuota
-            | Step::AllocateNetwork
-            | Step::AllocateAddress
-            | Step::Activate => Ok(Work::Nothing),
+            Step::CreateIdentity | Step::HoldQuota | Step::AllocateNetwork | Step::AllocateAddress | Step::Activate => {
+                Ok(Work::Nothing)
+            }
             Step::PlaceRouter => {
                 let site = state.site();
                 let question = PlacementQuestion {
@@ -95,7 +93,7 @@ impl Saga for FarmCreate {
                     cause: "create".into(),
                     only: Vec::new(),
                     avoid: Vec::new(),
-        taken: Vec::new(),
+                    taken: Vec::new(),
                 };
                 Ok(Work::Decide(vec![(party(state, operation)?, Question::Place(question))]))
             }
@@ -137,12 +135,7 @@ impl Saga for FarmCreate {
         }
     }
 
-    fn acted(
-        step: Step,
-        tx: &mut Tx<'_>,
-        operation: &Operation,
-        answer: Answer,
-    ) -> Result<Option<String>, StepError> {
+    fn acted(step: Step, tx: &mut Tx<'_>, operation: &Operation, answer: Answer) -> Result<Option<String>, StepError> {
         match step {
             Step::CreateIdentity => create_identity(tx, operation, &answer),
             Step::HoldQuota => hold_quota(tx, operation),
@@ -407,11 +400,7 @@ fn place_router(tx: &mut Tx<'_>, operation: &Operation, answer: &Answer) -> Resu
     Ok(tx.state().rows.hosts.get(&host).map(|row| row.name.to_string()))
 }
 
-fn set_router(
-    tx: &mut Tx<'_>,
-    farm: FarmId,
-    change: impl FnOnce(&mut VRouter),
-) -> Result<Option<String>, StepError> {
+fn set_router(tx: &mut Tx<'_>, farm: FarmId, change: impl FnOnce(&mut VRouter)) -> Result<Option<String>, StepError> {
     let mut router = site_calls::router(tx.state(), farm)?.clone();
     change(&mut router);
     router.updated = tx.now;

@@ -36,8 +36,7 @@ fn instances(state: &State, operation: &Operation) -> Vec<InstanceId> {
 /// Does anything else still work on the farm?
 pub fn others(state: &State, operation: &Operation) -> bool {
     state.indexes.operations_by_farm.of(&operation.farm).any(|id| {
-        id != operation.id
-            && state.rows.operations.get(&id).is_some_and(|other| other.state != OperationState::Stuck)
+        id != operation.id && state.rows.operations.get(&id).is_some_and(|other| other.state != OperationState::Stuck)
     })
 }
 
@@ -63,20 +62,13 @@ impl Saga for FarmDelete {
                 site_calls::destroy_instances(state, operation.farm, &instances(state, operation))
             }
             Step::DestroyRouter => site_calls::destroy_router(state, operation.farm),
-            Step::AwaitOthers
-            | Step::ReleaseAddresses
-            | Step::RemoveNetwork
-            | Step::RemoveIdentity
-            | Step::Finish => Work::Nothing,
+            Step::AwaitOthers | Step::ReleaseAddresses | Step::RemoveNetwork | Step::RemoveIdentity | Step::Finish => {
+                Work::Nothing
+            }
         })
     }
 
-    fn acted(
-        step: Step,
-        tx: &mut Tx<'_>,
-        operation: &Operation,
-        answer: Answer,
-    ) -> Result<Option<String>, StepError> {
+    fn acted(step: Step, tx: &mut Tx<'_>, operation: &Operation, answer: Answer) -> Result<Option<String>, StepError> {
         // A host that refuses to destroy may do so later: nothing may be left.
         if let Err(StepError::Final(error)) = errands(&answer) {
             return Err(StepError::Passing(error));

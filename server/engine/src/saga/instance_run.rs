@@ -40,12 +40,7 @@ impl Saga for InstanceRun {
         }
     }
 
-    fn acted(
-        step: Step,
-        tx: &mut Tx<'_>,
-        operation: &Operation,
-        answer: Answer,
-    ) -> Result<Option<String>, StepError> {
+    fn acted(step: Step, tx: &mut Tx<'_>, operation: &Operation, answer: Answer) -> Result<Option<String>, StepError> {
         match step {
             Step::Stage => staged(tx, operation, &answer),
             Step::Boot => booted(tx, operation, &answer),
@@ -88,9 +83,11 @@ pub fn question(item: &Item, only: &[HostId], cause: &str) -> Question {
 
 /// The server's own last word: is there still room on a host that takes guests?
 pub fn took(state: &State, host: HostId, size: Size) -> bool {
-    state.rows.hosts.get(&host).is_some_and(|row| {
-        row.state.takes_guests() && (state.used_on(host) + size).fits_in(row.capacity)
-    })
+    state
+        .rows
+        .hosts
+        .get(&host)
+        .is_some_and(|row| row.state.takes_guests() && (state.used_on(host) + size).fits_in(row.capacity))
 }
 
 /// Hosts that a decision gives for one line, if they are enough.

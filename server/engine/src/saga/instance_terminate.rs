@@ -96,12 +96,7 @@ impl Saga for InstanceTerminate {
         }
     }
 
-    fn acted(
-        step: Step,
-        tx: &mut Tx<'_>,
-        operation: &Operation,
-        answer: Answer,
-    ) -> Result<Option<String>, StepError> {
+    fn acted(step: Step, tx: &mut Tx<'_>, operation: &Operation, answer: Answer) -> Result<Option<String>, StepError> {
         if let Err(StepError::Final(error)) = errands(&answer) {
             return Err(StepError::Passing(error));
         }

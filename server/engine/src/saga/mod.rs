@@ -113,6 +113,9 @@ pub trait Saga {
     fn failed(tx: &mut Tx<'_>, operation: &Operation);
 }
 
+/// What a step left to read for people, if it worked.
+pub type Noted = Result<Option<String>, StepError>;
+
 /// A saga with its step type hidden, so that a table can hold all of them.
 pub struct Script {
     pub kind: SagaKind,
@@ -122,7 +125,7 @@ pub struct Script {
     pub name: fn(usize) -> &'static str,
     pub pivot: usize,
     pub act: fn(usize, &State, &Operation) -> Result<Work, StepError>,
-    pub acted: fn(usize, &mut Tx<'_>, &Operation, Answer) -> Result<Option<String>, StepError>,
+    pub acted: fn(usize, &mut Tx<'_>, &Operation, Answer) -> Noted,
     pub undo: fn(usize, &State, &Operation) -> Work,
     pub undone: fn(usize, &mut Tx<'_>, &Operation) -> Result<(), StepError>,
     pub failed: fn(&mut Tx<'_>, &Operation),
@@ -158,9 +161,6 @@ fn of<S: Saga>(kind: SagaKind) -> Script {
 }
 
 /// The farm's subnet, for commands that check addresses.
-pub fn subnet(
-    state: &State,
-    farm: cascina_core::id::FarmId,
-) -> Result<ipnet::Ipv4Net, Refusal> {
+pub fn subnet(state: &State, farm: cascina_core::id::FarmId) -> Result<ipnet::Ipv4Net, Refusal> {
     site_calls::network(state, farm).map(|row| row.cidr).map_err(|error| Refusal::Conflict(error.to_string()))
 }

@@ -51,12 +51,7 @@ impl Saga for RouterApply {
         }
     }
 
-    fn acted(
-        step: Step,
-        tx: &mut Tx<'_>,
-        operation: &Operation,
-        answer: Answer,
-    ) -> Result<Option<String>, StepError> {
+    fn acted(step: Step, tx: &mut Tx<'_>, operation: &Operation, answer: Answer) -> Result<Option<String>, StepError> {
         errands(&answer)?;
         match step {
             Step::Begin => Ok(None),

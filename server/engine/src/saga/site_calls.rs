@@ -95,11 +95,7 @@ pub fn for_instances(
     for id in ids {
         let Some(instance) = state.rows.instances.get(id).filter(|row| row.is_live()) else { continue };
         let Some(on) = instance.host else { continue };
-        errands.push(Errand {
-            host: host(state, on)?,
-            guest: Some(Guest::Instance(*id)),
-            calls: calls(instance)?,
-        });
+        errands.push(Errand { host: host(state, on)?, guest: Some(Guest::Instance(*id)), calls: calls(instance)? });
     }
     Ok(if errands.is_empty() { Work::Nothing } else { Work::Errands(errands) })
 }
@@ -119,10 +115,7 @@ pub fn stage(state: &State, instance: &Instance) -> Result<Vec<HostCall>, StepEr
 
 /// The network is named again: since staging, the last guest beside may have gone and taken it along.
 pub fn boot(state: &State, instance: &Instance) -> Result<Vec<HostCall>, StepError> {
-    Ok(vec![
-        define_network(network(state, instance.farm)?),
-        HostCall::Boot { spec: instance_spec(state, instance)? },
-    ])
+    Ok(vec![define_network(network(state, instance.farm)?), HostCall::Boot { spec: instance_spec(state, instance)? }])
 }
 
 /// Destroys guests, and takes the network off hosts where the farm has nobody else.

@@ -1,10 +1,10 @@
 //! May this tenant, may this farm, exist?
 
+use cascina_core::decision::{Amounts, Said};
 use cascina_core::farm::FarmRequest;
 use cascina_core::policy::{Hook, Scope};
 use cascina_core::quota::Usage;
 use cascina_core::tenant::TenantRequest;
-use cascina_core::decision::{Amounts, Said};
 
 use crate::abi::v1::admission as abi;
 use crate::abi::v1::types::{Answer, Attribute, Context, Failure};
@@ -119,8 +119,7 @@ pub(crate) fn evaluate_farm(
         })
         .collect();
     let usage: Vec<_> = farm.usage.iter().map(Into::into).collect();
-    let attributes: Vec<_> =
-        farm.request.labels.iter().map(|(key, value)| Attribute { key, value }).collect();
+    let attributes: Vec<_> = farm.request.labels.iter().map(|(key, value)| Attribute { key, value }).collect();
     let request = abi::FarmRequest {
         subject: subject.lower(),
         items: &items,

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
+use cascina_core::decision::Opinion;
 use cascina_core::decision::{Amounts, Reason, Said};
 use cascina_core::id::HostId;
 use cascina_core::policy::{Binding, Hook, Scope};
 use cascina_core::units::Size;
 use cascina_core::view::ClusterView;
-use cascina_core::decision::Opinion;
 
 use crate::abi::v1::placement as abi;
 use crate::abi::v1::types::{Context, Failure};
@@ -88,9 +88,7 @@ impl Sandbox {
         for binding in ask.chain {
             let of_share;
             let columns: &Columns<'_> = match binding.scope {
-                Scope::Site | Scope::Tenant(_) => {
-                    everything.get_or_init(|| Columns::all(view, candidates, facts))
-                }
+                Scope::Site | Scope::Tenant(_) => everything.get_or_init(|| Columns::all(view, candidates, facts)),
                 Scope::Share(share) => {
                     of_share = Columns::of_share(view, candidates, facts, share.0);
                     if of_share.places.is_empty() {
@@ -107,9 +105,7 @@ impl Sandbox {
             let asked = self.consult(
                 ask,
                 binding,
-                |loaded, context| {
-                    evaluate(&self.runner, loaded, context, &ask.subject, work, share, columns.lower())
-                },
+                |loaded, context| evaluate(&self.runner, loaded, context, &ask.subject, work, share, columns.lower()),
                 |outcome| say(outcome, binding, columns),
             );
             let Some((opinion, effect)) = asked else { continue };
@@ -351,8 +347,7 @@ fn read(outcome: abi::Outcome, rows: usize, bounds: &Bounds) -> Result<Outcome, 
             Some(seen) => *seen = true,
         }
         if exclusion.code as usize >= codes.len() {
-            let error =
-                format!("it excludes row {row} for code {}, but gives {} codes", exclusion.code, codes.len());
+            let error = format!("it excludes row {row} for code {}, but gives {} codes", exclusion.code, codes.len());
             return Err(EvaluationError::Nonsense(error));
         }
     }
@@ -392,9 +387,7 @@ fn best(ranked: &Ranked, weight: u32, columns: &Columns<'_>) -> Vec<(HostId, u64
         best.insert(at, (row, *score));
         best.truncate(NAMED);
     }
-    best.into_iter()
-        .map(|(row, score)| (HostId(columns.id[row]), u64::from(score) * u64::from(weight)))
-        .collect()
+    best.into_iter().map(|(row, score)| (HostId(columns.id[row]), u64::from(score) * u64::from(weight))).collect()
 }
 
 /// One reason a code that was used, with how many hosts it ruled out and some of them.

@@ -55,20 +55,12 @@ impl Sandbox {
                 Effect::None => {}
             }
         }
-        let decided =
-            if denied { Decided::Denied } else { Decided::Assigned { limits: limits.into_iter().collect() } };
+        let decided = if denied { Decided::Denied } else { Decided::Assigned { limits: limits.into_iter().collect() } };
         Judgement { decided, opinions }
     }
 
     /// May this be consumed? The limits themselves are the server's own check.
-    pub fn check_quota(
-        &self,
-        ask: &Ask<'_>,
-        verb: &str,
-        class: &str,
-        wanted: Amounts,
-        usage: &[Usage],
-    ) -> Judgement {
+    pub fn check_quota(&self, ask: &Ask<'_>, verb: &str, class: &str, wanted: Amounts, usage: &[Usage]) -> Judgement {
         let consumption = Consumption { verb, class, wanted, usage };
         judge(self, ask, |loaded, context, scope| {
             evaluate_check(&self.runner, loaded, context, &ask.subject, &consumption, Some(scope))

@@ -45,7 +45,9 @@ fn planned(plan: abi::Plan, max_moves: u32, bounds: &Bounds) -> Result<Planned, 
     for (index, step) in plan.moves.into_iter().enumerate() {
         // Only earlier ones: no circles.
         if let Some(after) = step.after.iter().find(|after| **after as usize >= index) {
-            return Err(EvaluationError::Nonsense(format!("move {index} waits for move {after}, which is not before it")));
+            return Err(EvaluationError::Nonsense(format!(
+                "move {index} waits for move {after}, which is not before it"
+            )));
         }
         answer::reason(step.why, bounds)?;
     }

@@ -1,0 +1,28 @@
+# Everything that the project is built and tested with. CI calls `make test` and nothing else.
+
+CARGO ?= cargo
+export CARGO_TERM_COLOR ?= never
+
+.PHONY: test lint deps policies bench
+
+# fmt, clippy, unit, property and integration tests; the checked-in policies match their sources.
+test: deps lint
+	$(CARGO) test --workspace --no-fail-fast
+	sh policies/build.sh --hashes
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+# A C compiler for SQLite is all that is needed beside Rust.
+deps:
+	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust 1.95 or newer first"; exit 1; }
+	@command -v cc >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -qy build-essential; } \
+		|| { echo "a C compiler is missing: apt-get install build-essential"; exit 1; }
+
+# Rebuilds policies/dist; says what to install if no compiler for wasm32 is there.
+policies:
+	sh policies/build.sh
+
+bench:
+	$(CARGO) bench -p cascina-policy -p cascina-store

@@ -1,0 +1,236 @@
+//! The configuration: one TOML file, and environment variables that override single values.
+//!
+//! Unknown keys are errors. What is left out has the default that `docs/configuration.md` lists.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use cascina_drivers::sim::Latencies;
+use serde::Deserialize;
+
+use crate::site::SiteFile;
+
+/// Sections whose plain values `CASCINA_<SECTION>_<KEY>` overrides.
+const OVERRIDABLE: [&str; 4] = ["server", "policies", "simulation", "site"];
+/// Variables that begin like an override and are none.
+const OTHERS: [&str; 2] = ["CASCINA_SERVER", "CASCINA_POLICIES"];
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    pub server: Server,
+    pub policies: Policies,
+    pub simulation: Simulation,
+    #[serde(flatten)]
+    pub site: SiteFile,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// Database, keys, compiled policies: everything that a server leaves behind.
+    pub data: PathBuf,
+    pub listen: SocketAddr,
+    pub log: String,
+    pub log_format: LogFormat,
+    /// How long a token is good for that the server gives out.
+    pub token_hours: u32,
+    /// A call to a host counts as unanswered after this.
+    pub call_deadline_s: u64,
+    pub reconcile_every_s: u64,
+    /// File with the key that signs tokens; made in the data folder if not set.
+    pub signing_key_file: Option<PathBuf>,
+}
+
+impl Default for Server {
+    fn default() -> Server {
+        Server {
+            data: "/var/lib/cascina".into(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            log: "info".into(),
+            log_format: LogFormat::Text,
+            token_hours: 12,
+            call_deadline_s: 120,
+            reconcile_every_s: 60,
+            signing_key_file: None,
+        }
+    }
+}
+
+impl Server {
+    pub fn database(&self) -> PathBuf {
+        self.data.join("cascina.db")
+    }
+
+    pub fn call_deadline(&self) -> Duration {
+        Duration::from_secs(self.call_deadline_s)
+    }
+
+    pub fn reconcile_every(&self) -> Duration {
+        Duration::from_secs(self.reconcile_every_s)
+    }
+}
+
+/// Bounds of the sandbox that sites have reasons to change.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policies {
+    pub component_mib: usize,
+    pub memory_mib: usize,
+    pub fuel: u64,
+    pub deadline_ms: u64,
+    pub quarantine_after: u32,
+}
+
+impl Default for Policies {
+    fn default() -> Policies {
+        let bounds = cascina_policy::Bounds::default();
+        Policies {
+            component_mib: bounds.component_bytes >> 20,
+            memory_mib: bounds.memory_bytes >> 20,
+            fuel: bounds.fuel,
+            deadline_ms: bounds.deadline_ms,
+            quarantine_after: bounds.quarantine_after,
+        }
+    }
+}
+
+impl Policies {
+    pub fn bounds(&self) -> cascina_policy::Bounds {
+        cascina_policy::Bounds {
+            component_bytes: self.component_mib << 20,
+            memory_bytes: self.memory_mib << 20,
+            fuel: self.fuel,
+            deadline_ms: self.deadline_ms,
+            quarantine_after: self.quarantine_after,
+            ..cascina_policy::Bounds::default()
+        }
+    }
+}
+
+/// Simulated hosts (`uri = "sim:"`).
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Simulation {
+    /// How long the hosts' time takes: 1.0 is true to life, 0.1 ten times faster, 0 without waiting.
+    pub time_scale: f64,
+    pub seed: u64,
+    pub latencies: Latencies,
+}
+
+impl Default for Simulation {
+    fn default() -> Simulation {
+        Simulation { time_scale: 1.0, seed: 0, latencies: Latencies::default() }
+    }
+}
+
+impl Config {
+    /// Reads the file, then the overrides among `variables`, and checks what a type cannot say.
+    pub fn load(path: &Path, variables: impl Iterator<Item = (String, String)>) -> anyhow::Result<Config> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the configuration {}", path.display()))?;
+        let place = path.display().to_string();
+        Config::parse(&text, variables).with_context(|| format!("configuration {place}"))
+    }
+
+    pub fn parse(text: &str, variables: impl Iterator<Item = (String, String)>) -> anyhow::Result<Config> {
+        // First by itself, so that errors show the line.
+        let mut config: Config = toml::from_str(text)?;
+        let mut table: toml::Table = toml::from_str(text)?;
+        for (name, value) in variables {
+            let Some((section, key)) = target(&name) else { continue };
+            let parsed = toml_value(&value);
+            let entry = table.entry(section).or_insert_with(|| toml::Table::new().into());
+            let Some(section) = entry.as_table_mut() else { bail!("{name}: `{section}` is not a section") };
+            section.insert(key, parsed);
+            // One at a time, so that the error is about this variable.
+            config = table.clone().try_into().with_context(|| format!("environment variable {name}=`{value}`"))?;
+        }
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        let positive = |key: &str, value: u64, most: u64| {
+            if (1..=most).contains(&value) { Ok(()) } else { bail!("{key} = {value}; allowed: 1 to {most}") }
+        };
+        positive("server.token_hours", self.server.token_hours.into(), 24 * 365)?;
+        positive("server.call_deadline_s", self.server.call_deadline_s, 86_400)?;
+        positive("server.reconcile_every_s", self.server.reconcile_every_s, 86_400)?;
+        positive("policies.component_mib", self.policies.component_mib as u64, 64)?;
+        positive("policies.memory_mib", self.policies.memory_mib as u64, 1024)?;
+        positive("policies.fuel", self.policies.fuel, u64::MAX)?;
+        positive("policies.deadline_ms", self.policies.deadline_ms, 60_000)?;
+        positive("policies.quarantine_after", self.policies.quarantine_after.into(), 1_000_000)?;
+        let scale = self.simulation.time_scale;
+        if !(0.0..=1000.0).contains(&scale) {
+            bail!("simulation.time_scale = {scale}; allowed: 0 to 1000");
+        }
+        self.site.spec().map(|_| ())?;
+        self.site.bindings().map(|_| ())
+    }
+}
+
+/// Section and key that a variable overrides.
+fn target(variable: &str) -> Option<(&'static str, String)> {
+    if OTHERS.contains(&variable) {
+        return None;
+    }
+    let rest = variable.strip_prefix("CASCINA_")?.to_ascii_lowercase();
+    let section = OVERRIDABLE.into_iter().find(|section| rest.starts_with(&format!("{section}_")))?;
+    Some((section, rest[section.len() + 1..].to_owned()))
+}
+
+/// A number, a truth, a list; everything else is text and needs no quotes.
+fn toml_value(text: &str) -> toml::Value {
+    let document = toml::from_str::<toml::Table>(&format!("value = {text}"));
+    let value = document.ok().filter(|table| table.len() == 1).and_then(|mut table| table.remove("value"));
+    value.unwrap_or_else(|| toml::Value::String(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str, variables: &[(&str, &str)]) -> anyhow::Result<Config> {
+        Config::parse(text, variables.iter().map(|(name, value)| (name.to_string(), value.to_string())))
+    }
+
+    #[test]
+    fn the_example_is_sound() {
+        let config = parse(include_str!("../../../examples/lab.toml"), &[]).unwrap();
+        assert_eq!(config.site.spec().unwrap().hosts.len(), 39);
+    }
+
+    #[test]
+    fn variables_override() {
+        let config = parse("", &[("CASCINA_SERVER_LISTEN", "127.0.0.1:9"), ("CASCINA_SIMULATION_TIME_SCALE", "0.5")]);
+        let config = config.unwrap();
+        assert_eq!(config.server.listen.port(), 9);
+        assert_eq!(config.simulation.time_scale, 0.5);
+        // The client's variables are not the server's.
+        parse("", &[("CASCINA_SERVER", "http://localhost"), ("CASCINA_TOKEN", "x")]).unwrap();
+    }
+
+    #[test]
+    fn errors_name_key_value_and_what_is_allowed() {
+        let said = |text: &str, variables: &[(&str, &str)]| format!("{:#}", parse(text, variables).unwrap_err());
+        let error = said("[server]\nlisen = 1\n", &[]);
+        assert!(error.contains("lisen") && error.contains("listen"), "{error}");
+        let error = said("", &[("CASCINA_SERVER_LISTEN", "nowhere")]);
+        assert!(error.contains("CASCINA_SERVER_LISTEN") && error.contains("nowhere"), "{error}");
+        let error = said("[simulation]\ntime_scale = -1.0\n", &[]);
+        assert!(error.contains("time_scale") && error.contains("0 to 1000"), "{error}");
+        let error = said("[[host]]\nnames = \"h-[1-2]\"\nclass = \"nope\"\nvcpus = 1\nmemory_mib = 1\ndisk_gib = 1\n", &[]);
+        assert!(error.contains("host") && error.contains("nope"), "{error}");
+    }
+}

@@ -1,0 +1,107 @@
+//! The simulated driver keeps the rules of all drivers, and the rules find a driver that does not.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::*;
+use crate::conformance::{Trial, Violation, check};
+use crate::sim::{Fault, Rule, SimDriver};
+use crate::{GuestState, Hypervisor};
+
+fn trial() -> Trial {
+    Trial { patience: Duration::from_millis(300), ..Trial::example("image", "router-image") }
+}
+
+#[tokio::test]
+async fn simulated_hosts_conform() {
+    let driver = SimDriver::new(world(1), 0.0);
+    assert_eq!(check(&driver, &host("w1"), &trial()).await, [] as [Violation; 0]);
+    assert!(driver.totals().is_empty());
+    assert_eq!(check(&driver, &host("w1"), &trial()).await, [] as [Violation; 0], "a second time");
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_often_does_not_matter() {
+    let driver = SimDriver::new(world(1), 0.0);
+    let broken = |effect| Rule { probability: 0.1.try_into().unwrap(), ..Rule::always(Fault::Crash { effect }) };
+    driver.set_faults(vec![broken(true), broken(false)]);
+    let trial = Trial { patience: Duration::from_secs(20), ..trial() };
+    assert_eq!(check(&driver, &host("w1"), &trial).await, [] as [Violation; 0]);
+    assert!(driver.faults().iter().all(|armed| armed.fired > 0));
+}
+
+/// Mistakes that a driver could make.
+#[derive(Debug, Clone, Copy)]
+enum Mistake {
+    DestroyOnlyWhatIsThere,
+    ForgetStoppedGuests,
+    StageOverRunningGuests,
+    RemoveNetworksInUse,
+    BootNeedsNoDisk,
+    MixUpFarms,
+    OldRouterConfigurationsFail,
+    NeverAnswerProbes,
+}
+
+struct Faulty(SimDriver, Mistake);
+
+#[async_trait]
+impl Hypervisor for Faulty {
+    async fn call(&self, host: &HostRef, call: HostCall) -> Result<Reply, DriverError> {
+        let Faulty(driver, mistake) = self;
+        let no = Err(DriverError::Refused { host: host.name.clone(), call: call.as_str(), why: "no".into() });
+        let there = |guest| {
+            let world = driver.world();
+            world.hosts()[&host.name].guests.get(&guest).cloned()
+        };
+        match (mistake, &call) {
+            (Mistake::DestroyOnlyWhatIsThere, HostCall::Destroy { guest }) if there(*guest).is_none() => no,
+            (Mistake::StageOverRunningGuests, HostCall::StageDisk { spec, .. }) => {
+                driver.call(host, HostCall::Destroy { guest: spec.guest }).await?;
+                driver.call(host, call).await
+            }
+            (Mistake::RemoveNetworksInUse, HostCall::RemoveNetwork { .. }) => {
+                let _ = driver.call(host, call).await;
+                Ok(Reply::Done)
+            }
+            (Mistake::BootNeedsNoDisk, HostCall::Boot { spec }) => {
+                driver.call(host, stage(spec)).await.ok();
+                driver.call(host, call).await
+            }
+            (Mistake::OldRouterConfigurationsFail, HostCall::ApplyRouter { guest, revision, .. })
+                if there(*guest).and_then(|guest| guest.router).is_some_and(|(has, _)| has > *revision) =>
+            {
+                no
+            }
+            (Mistake::NeverAnswerProbes, HostCall::ProbeRouter { .. }) => std::future::pending().await,
+            (Mistake::ForgetStoppedGuests | Mistake::MixUpFarms, HostCall::Inventory) => {
+                let Reply::Inventory(mut inventory) = driver.call(host, call).await? else { return no };
+                match mistake {
+                    Mistake::MixUpFarms => inventory.guests.iter_mut().for_each(|guest| guest.farm.0 = 1),
+                    _ => inventory.guests.retain(|guest| guest.state != GuestState::Stopped),
+                }
+                Ok(Reply::Inventory(inventory))
+            }
+            _ => driver.call(host, call).await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn mistakes_are_found() {
+    for (mistake, rule) in [
+        (Mistake::DestroyOnlyWhatIsThere, "a guest that is not there can be destroyed"),
+        (Mistake::ForgetStoppedGuests, "a stopped guest is in the inventory"),
+        (Mistake::StageOverRunningGuests, "staging again leaves a guest running"),
+        (Mistake::RemoveNetworksInUse, "a network in use is not removed"),
+        (Mistake::BootNeedsNoDisk, "a guest without a disk does not boot"),
+        (Mistake::MixUpFarms, "a booted guest runs"),
+        (Mistake::OldRouterConfigurationsFail, "an older configuration that comes late does no harm"),
+        (Mistake::NeverAnswerProbes, "a router with a configuration answers"),
+    ] {
+        let driver = Faulty(SimDriver::new(world(1), 0.0), mistake);
+        let found = check(&driver, &host("w1"), &trial()).await;
+        assert!(found.iter().any(|violation| violation.rule == rule), "{mistake:?}: {found:#?}");
+    }
+}

@@ -1,0 +1,108 @@
+//! Tests of the simulated hosts, and the small site that they share.
+
+mod conformance;
+mod driver;
+mod journal;
+mod properties;
+mod rules;
+
+use std::net::Ipv4Addr;
+
+use cascina_core::id::{FarmId, HostId, InstanceId, NetworkId, RouterId};
+use cascina_core::network::{Mac, RouterConfig};
+use cascina_core::state::Guest;
+use cascina_core::units::Size;
+use ipnet::Ipv4Net;
+
+use super::{Fate, Incident, Latencies, Settings, World};
+use crate::{DriverError, GuestSpec, HostCall, HostRef, NetworkSpec, Reply};
+
+/// Farm `n` has network `n` with segment `n`, instances `n*10 + k` and router `n`.
+fn network(farm: u8) -> NetworkSpec {
+    NetworkSpec {
+        id: NetworkId(farm.into()),
+        farm: FarmId(farm.into()),
+        segment: farm.into(),
+        cidr: Ipv4Net::new_assert(Ipv4Addr::new(10, 64, farm, 0), 24),
+        mac_prefix: [2, 0, 0, farm],
+    }
+}
+
+fn spec(guest: Guest, farm: u8, last: u8, size: Size) -> GuestSpec {
+    GuestSpec {
+        guest,
+        farm: FarmId(farm.into()),
+        network: NetworkId(farm.into()),
+        name: "guest".parse().unwrap(),
+        size,
+        ip: Ipv4Addr::new(10, 64, farm, last),
+        mac: Mac([2, 0, 0, farm, farm, last]),
+    }
+}
+
+fn instance(farm: u8, k: u8) -> GuestSpec {
+    spec(Guest::Instance(InstanceId(u64::from(farm * 10 + k))), farm, 10 + k, Size::new(4, 4096, 20))
+}
+
+fn router(farm: u8) -> GuestSpec {
+    spec(Guest::Router(RouterId(farm.into())), farm, 1, Size::new(1, 150, 1))
+}
+
+fn config(last: u8) -> RouterConfig {
+    RouterConfig { public: Some(Ipv4Addr::new(192, 0, 2, last)), ..RouterConfig::default() }
+}
+
+fn host(name: &str) -> HostRef {
+    HostRef { id: HostId(1), name: name.parse().unwrap(), uri: "sim:".into() }
+}
+
+fn define(farm: u8) -> HostCall {
+    HostCall::DefineNetwork { network: network(farm) }
+}
+
+fn stage(spec: &GuestSpec) -> HostCall {
+    HostCall::StageDisk { spec: spec.clone(), image: "image".into() }
+}
+
+fn boot(spec: &GuestSpec) -> HostCall {
+    HostCall::Boot { spec: spec.clone() }
+}
+
+fn settings(seed: u64) -> Settings {
+    Settings { seed, latencies: Latencies::none(), ..Settings::default() }
+}
+
+/// Hosts `w1` and `w2`, of 16 vCPU and 64 GiB.
+fn world(seed: u64) -> World {
+    let mut world = World::new(settings(seed));
+    for name in ["w1", "w2"] {
+        let capacity = Size::new(16, 65_536, 500);
+        world.strike(&Incident::AddHost { host: name.parse().unwrap(), capacity }).unwrap();
+    }
+    world
+}
+
+/// Begins and finishes at once.
+fn ask(world: &mut World, host: &HostRef, call: &HostCall) -> Result<Reply, DriverError> {
+    let fate = world.begin(host, call).fate;
+    world.finish(host, call, &fate)
+}
+
+/// All of them must be done, in this order.
+fn all(world: &mut World, host: &HostRef, calls: &[HostCall]) {
+    for call in calls {
+        assert_eq!(ask(world, host, call), Ok(Reply::Done), "{call:?}");
+    }
+}
+
+/// Why a call is refused.
+fn why(answer: Result<Reply, DriverError>) -> String {
+    match answer {
+        Err(DriverError::Refused { why, .. }) => why,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+fn finish(world: &mut World, host: &HostRef, call: &HostCall, fate: Fate) -> Result<Reply, DriverError> {
+    world.finish(host, call, &fate)
+}

@@ -1,0 +1,6 @@
+//! The engine with the real sandbox, the real store and simulated hosts.
+#![allow(clippy::unwrap_used)]
+
+mod farms;
+mod races;
+mod site;
