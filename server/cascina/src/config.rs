@@ -10,7 +10,9 @@ use anyhow::{Context, bail};
 use cascina_drivers::sim::Latencies;
 use serde::Deserialize;
 
-use crate::site::SiteFile;
+use crate::site::{
+    BindingSection, ClassSection, FlavorSection, HostSection, ImageSection, ShareSection, SiteFile, SiteSection,
+};
 
 /// Sections whose plain values `CASCINA_<SECTION>_<KEY>` overrides.
 const OVERRIDABLE: [&str; 4] = ["server", "policies", "simulation", "site"];
@@ -18,13 +20,36 @@ const OVERRIDABLE: [&str; 4] = ["server", "policies", "simulation", "site"];
 const OTHERS: [&str; 2] = ["CASCINA_SERVER", "CASCINA_POLICIES"];
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(from = "File")]
 pub struct Config {
     pub server: Server,
     pub policies: Policies,
     pub simulation: Simulation,
-    #[serde(flatten)]
     pub site: SiteFile,
+}
+
+/// The file as it is written. All sections are named here because serde finds unknown keys only in
+/// a struct that holds them directly.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    server: Server,
+    policies: Policies,
+    simulation: Simulation,
+    site: SiteSection,
+    class: Vec<ClassSection>,
+    share: Vec<ShareSection>,
+    host: Vec<HostSection>,
+    flavor: Vec<FlavorSection>,
+    image: Vec<ImageSection>,
+    binding: Option<Vec<BindingSection>>,
+}
+
+impl From<File> for Config {
+    fn from(file: File) -> Config {
+        let File { server, policies, simulation, site, class, share, host, flavor, image, binding } = file;
+        Config { server, policies, simulation, site: SiteFile { site, class, share, host, flavor, image, binding } }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -19,8 +19,7 @@ use crate::ranges;
 
 /// The sections that describe the site. What they name is made or brought up to date at every
 /// start; what they do not name is left alone.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default)]
 pub struct SiteFile {
     pub site: SiteSection,
     pub class: Vec<ClassSection>,

@@ -88,12 +88,18 @@ fn scores_add_by_weight_and_ties_go_to_the_lowest_row() {
     // The other way round: few free vCPUs are good.
     let full = upload(
         &sandbox,
-        &Parts::rank(GOOD.replacen(
-            "(i32.load (i32.add (i32.load offset=224",
-            "(i32.sub (i32.const 100) (i32.load (i32.add (i32.load offset=224",
-            1,
-        )
-        .replacen("(i32.mul (local.get $i) (i32.const 4)))))\n        (local.set", "(i32.mul (local.get $i) (i32.const 4))))))\n        (local.set", 1)),
+        &Parts::rank(
+            GOOD.replacen(
+                "(i32.load (i32.add (i32.load offset=224",
+                "(i32.sub (i32.const 100) (i32.load (i32.add (i32.load offset=224",
+                1,
+            )
+            .replacen(
+                "(i32.mul (local.get $i) (i32.const 4)))))\n        (local.set",
+                "(i32.mul (local.get $i) (i32.const 4))))))\n        (local.set",
+                1,
+            ),
+        ),
     );
     let view = view(&[4, 8, 2, 8]);
     let (one, mut two) = (place(1, free), place(2, full));
@@ -116,7 +122,8 @@ fn filters_intersect_and_say_why() {
     let sandbox = sandbox();
     let (two, three) = (upload(&sandbox, &excludes(2)), upload(&sandbox, &excludes(3)));
     let view = view(&[9, 8, 7, 6, 5, 4]);
-    let ranking = rank(&sandbox, &chain([place(1, two), place(2, three), place(3, upload(&sandbox, &Parts::default()))]), &view);
+    let ranking =
+        rank(&sandbox, &chain([place(1, two), place(2, three), place(3, upload(&sandbox, &Parts::default()))]), &view);
     assert_eq!(ranking.best, Some(0));
     let reason = &ranking.opinions[0].reasons[0];
     assert_eq!((reason.code.as_str(), reason.text.as_str()), ("odd", "Not wanted (3 hosts: 2, 4, 6)"));
