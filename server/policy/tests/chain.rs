@@ -30,8 +30,7 @@ fn chain<const N: usize>(bindings: [Binding; N]) -> Vec<Arc<Binding>> {
 /// Excludes the hosts whose number is a multiple of `every`, one code for all.
 fn excludes(every: u32) -> Parts {
     let body = format!(
-        "(local $count i32) (local $at i32)
-        (local.set $at (call $alloc (i32.mul (local.get $n) (i32.const 8))))
+        "(local.set $at (call $alloc (i32.mul (local.get $n) (i32.const 8))))
         (i32.store (i32.const 272) (local.get $at))
         (block $done (loop $next
             (br_if $done (i32.ge_u (local.get $i) (local.get $n)))
@@ -49,7 +48,7 @@ fn excludes(every: u32) -> Parts {
         (i32.store (i32.const 284) (i32.const 1))
         (i32.const {ANSWER})"
     );
-    let code = words(&[2, 9000, 3, 9010, 9]);
+    let code = words(&[2, 9000, 3, 9010, 10]);
     let extra = format!(r#"(data (i32.const 8192) "{code}") (data (i32.const 9000) "odd       Not wanted")"#);
     Parts { extra, ..Parts::rank(body) }
 }
