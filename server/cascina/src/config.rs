@@ -52,28 +52,15 @@ impl From<File> for Config {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LogFormat {
-    Text,
-    Json,
-}
-
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Server {
-    /// Database, keys, compiled policies: everything that a server leaves behind.
+    /// Database, compiled policies, simulated hosts: everything that a server leaves behind.
     pub data: PathBuf,
     pub listen: SocketAddr,
-    pub log: String,
-    pub log_format: LogFormat,
-    /// How long a token is good for that the server gives out.
-    pub token_hours: u32,
     /// A call to a host counts as unanswered after this.
     pub call_deadline_s: u64,
     pub reconcile_every_s: u64,
-    /// File with the key that signs tokens; made in the data folder if not set.
-    pub signing_key_file: Option<PathBuf>,
 }
 
 impl Default for Server {
@@ -81,12 +68,8 @@ impl Default for Server {
         Server {
             data: "/var/lib/cascina".into(),
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            log: "info".into(),
-            log_format: LogFormat::Text,
-            token_hours: 12,
             call_deadline_s: 120,
             reconcile_every_s: 60,
-            signing_key_file: None,
         }
     }
 }
@@ -188,7 +171,6 @@ impl Config {
         let positive = |key: &str, value: u64, most: u64| {
             if (1..=most).contains(&value) { Ok(()) } else { bail!("{key} = {value}; allowed: 1 to {most}") }
         };
-        positive("server.token_hours", self.server.token_hours.into(), 24 * 365)?;
         positive("server.call_deadline_s", self.server.call_deadline_s, 86_400)?;
         positive("server.reconcile_every_s", self.server.reconcile_every_s, 86_400)?;
         positive("policies.component_mib", self.policies.component_mib as u64, 64)?;
@@ -255,7 +237,8 @@ mod tests {
         assert!(error.contains("CASCINA_SERVER_LISTEN") && error.contains("nowhere"), "{error}");
         let error = said("[simulation]\ntime_scale = -1.0\n", &[]);
         assert!(error.contains("time_scale") && error.contains("0 to 1000"), "{error}");
-        let error = said("[[host]]\nnames = \"h-[1-2]\"\nclass = \"nope\"\nvcpus = 1\nmemory_mib = 1\ndisk_gib = 1\n", &[]);
+        let error =
+            said("[[host]]\nnames = \"h-[1-2]\"\nclass = \"nope\"\nvcpus = 1\nmemory_mib = 1\ndisk_gib = 1\n", &[]);
         assert!(error.contains("host") && error.contains("nope"), "{error}");
     }
 }

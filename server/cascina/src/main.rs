@@ -1,67 +1,104 @@
-//! The cascina program: what can be done without a server running.
+//! The cascina program: the command line for a server, and what can be done without one.
+
+mod client;
+mod config;
+mod embedded;
+mod offline;
+mod ranges;
+mod site;
+mod wiring;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
-use anyhow::{Context, bail};
-use cascina_policy::{Bounds, Compiler, Sandbox, SandboxConfig};
-use cascina_store::Store;
 use clap::{Parser, Subcommand};
+use client::http::Connection;
+use client::show::Output;
 
 /// Cascina: a provisioning server whose rules its stakeholders write.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
+    #[command(flatten)]
+    connection: Connection,
+
+    /// Tables for people, or JSON for programs.
+    #[arg(short, long, global = true, value_enum, default_value = "table")]
+    output: Output,
+
     #[command(subcommand)]
-    command: Task,
+    task: Task,
+}
+
+#[derive(clap::Args)]
+struct ConfigFile {
+    /// The configuration; `docs/configuration.md` describes it, `examples/lab.toml` is one.
+    #[arg(long, env = "CASCINA_CONFIG", default_value = "/etc/cascina/cascina.toml")]
+    config: PathBuf,
 }
 
 #[derive(Subcommand)]
 enum Task {
+    /// Check a configuration.
+    CheckConfig {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Also try a first start in a temporary folder: policies compile, and bindings take their settings.
+        #[arg(long)]
+        start: bool,
+    },
     /// Check a policy as an upload would, and show what it says of itself.
     CheckPolicy { component: PathBuf },
-    /// Check every truth that the database must keep.
-    Fsck { database: PathBuf },
-    /// Write a verified copy of a database; no server may have it open.
+    /// Write a verified copy of a database that no server has open.
     Backup { database: PathBuf, to: PathBuf },
     /// Put a verified copy where no database is.
     Restore { from: PathBuf, to: PathBuf },
+    /// Check every truth that a database must keep.
+    Fsck { database: PathBuf },
+    /// What the server calls itself as, to compile a policy under limits of its own.
+    #[command(hide = true)]
+    CompilePolicy(wiring::CompileBounds),
+    #[command(flatten)]
+    Client(client::Noun),
 }
 
-fn main() -> anyhow::Result<()> {
-    match Arguments::parse().command {
-        Task::CheckPolicy { component } => check_policy(component),
-        Task::Fsck { database } => {
-            let report = cascina_store::fsck(&database)?;
-            println!(
-                "{} events, {} decisions, {} rows, {} components, {} checkpoints",
-                report.events, report.decisions, report.rows, report.components, report.checkpoints
-            );
-            for problem in &report.problems {
-                println!("{problem}");
-            }
-            if !report.problems.is_empty() {
-                bail!("{} problems; restore the last good backup", report.problems.len());
-            }
-            println!("sound");
-            Ok(())
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.task {
+        Task::CompilePolicy(bounds) => return cascina_policy::run_compiler_child(&bounds.bounds()),
+        Task::Client(noun) => return client(noun, &arguments.connection, arguments.output),
+        Task::CheckConfig { file, start } => offline::check_config(&file.config, start),
+        Task::CheckPolicy { component } => offline::check_policy(&component),
+        Task::Backup { database, to } => offline::backup(&database, &to),
+        Task::Restore { from, to } => offline::restore(&from, &to),
+        Task::Fsck { database } => offline::fsck(&database),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cascina: {error:#}");
+            ExitCode::FAILURE
         }
-        Task::Backup { database, to } => {
-            if !database.exists() {
-                bail!("there is no database at {}", database.display());
-            }
-            Ok(Store::open(&database)?.reader().backup(&to)?)
-        }
-        Task::Restore { from, to } => Ok(cascina_store::restore(&from, &to)?),
     }
 }
 
-fn check_policy(component: PathBuf) -> anyhow::Result<()> {
-    let bytes = std::fs::read(&component).with_context(|| format!("cannot read {}", component.display()))?;
-    let config = SandboxConfig { cache: None, bounds: Bounds::default(), compiler: Compiler::InProcess };
-    let found = Sandbox::new(config)?.inspect(&bytes)?;
-    let hooks: Vec<_> = found.hooks.iter().map(|hook| hook.as_str()).collect();
-    println!("{}@{}: {}", found.name, found.version, found.summary);
-    println!("hooks:  {}", hooks.join(", "));
-    println!("digest: {}", found.digest);
-    Ok(())
+fn client(noun: client::Noun, connection: &Connection, output: Output) -> ExitCode {
+    match client::run(noun, connection, output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("cascina: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
 }

@@ -33,7 +33,9 @@ pub fn names(text: &str) -> Result<Vec<Name>, String> {
 /// addresses are not given away.
 pub fn addresses(text: &str) -> Result<(Ipv4Addr, Ipv4Addr), String> {
     let wrong = || {
-        format!("`{text}` is not a range of addresses; allowed: `203.0.113.10-203.0.113.29`, `203.0.113.0/28` or one address")
+        format!(
+            "`{text}` is not a range of addresses; allowed: `203.0.113.10-203.0.113.29`, `203.0.113.0/28` or one address"
+        )
     };
     let address = |part: &str| part.trim().parse::<Ipv4Addr>().map_err(|_| wrong());
     if text.contains('/') {

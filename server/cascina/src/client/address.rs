@@ -9,9 +9,13 @@ use super::{Session, Wait, below, object};
 #[derive(clap::Subcommand)]
 pub enum Verb {
     List,
-    Show { address: String },
+    Show {
+        address: String,
+    },
     /// Take one out of the pool for a farm.
-    Allocate { farm: String },
+    Allocate {
+        farm: String,
+    },
     /// Bind it to an instance, or to the farm's router.
     Associate {
         address: String,
@@ -50,14 +54,16 @@ fn find(session: &Session, text: &str) -> Done<String> {
 pub fn run(session: &Session, verb: Verb) -> Done {
     match verb {
         Verb::List => {
-            let columns = [("id", "id"), ("address", "ip"), ("state", "state"), ("farm", "farm"), ("instance", "instance")];
+            let columns =
+                [("id", "id"), ("address", "ip"), ("state", "state"), ("farm", "farm"), ("instance", "instance")];
             session.list(PATH, &columns)
         }
         Verb::Show { address } => session.show(&below(PATH, &find(session, &address)?)),
         Verb::Allocate { farm } => {
             let farm = session.find("/v1/farms", "farm-", &farm)?;
             let answer = session.client.post(PATH, &json!({ "farm": farm }))?;
-            session.output.said(&format!("{} is allocated", cell(at(&answer, "ip"))), &answer)
+            let row = session.client.get(&below(PATH, &cell(at(&answer, "id"))))?;
+            session.output.said(&format!("{} is allocated", cell(at(&row, "ip"))), &row)
         }
         Verb::Associate { address, instance, wait } => {
             let instance = instance.map(|text| session.find("/v1/instances", "i-", &text)).transpose()?;

@@ -13,7 +13,9 @@ pub enum Verb {
     /// Ask for a farm, and follow its steps until it is active.
     Create(Box<Create>),
     List,
-    Show { farm: String },
+    Show {
+        farm: String,
+    },
     /// Delete a farm with everything in it.
     Delete {
         farm: String,
@@ -33,7 +35,9 @@ pub enum Verb {
         note: Option<String>,
     },
     /// Follow what a farm's operation is doing.
-    Watch { farm: String },
+    Watch {
+        farm: String,
+    },
 }
 
 #[derive(clap::Args)]
@@ -111,9 +115,10 @@ pub fn run(session: &Session, verb: Verb) -> Done {
     let id = |farm: &str| session.find(PATH, "farm-", farm);
     match verb {
         Verb::Create(create) => self::create(session, *create),
-        Verb::List => {
-            session.list(PATH, &[("id", "id"), ("name", "name"), ("tenant", "tenant"), ("state", "state"), ("note", "note")])
-        }
+        Verb::List => session.list(
+            PATH,
+            &[("id", "id"), ("name", "name"), ("tenant", "tenant_name"), ("state", "state"), ("note", "note")],
+        ),
         Verb::Show { farm } => session.show(&below(PATH, &id(&farm)?)),
         Verb::Delete { farm, wait } => {
             let answer = session.client.delete(&below(PATH, &id(&farm)?))?;
@@ -132,7 +137,9 @@ pub fn run(session: &Session, verb: Verb) -> Done {
         Verb::Watch { farm } => {
             let row = session.client.get(&below(PATH, &id(&farm)?))?;
             if at(&row, "operation").is_null() {
-                return session.output.said(&format!("farm {farm} is {}; nothing is under way", cell(at(&row, "state"))), &row);
+                return session
+                    .output
+                    .said(&format!("farm {farm} is {}; nothing is under way", cell(at(&row, "state"))), &row);
             }
             session.settle(&format!("farm {farm}"), &row, &Wait { no_wait: false })
         }
@@ -161,8 +168,8 @@ fn create(session: &Session, create: Create) -> Done {
         ("labels", Value::Object(labels)),
     ]);
     let answer = session.client.post(PATH, &body)?;
-    let id = ["subject", "id"].into_iter().find_map(|key| at(&answer, key).as_str()).unwrap_or_default().to_owned();
-    if at(&answer, "pending").as_bool() == Some(true) || at(&answer, "state").as_str() == Some("pending-approval") {
+    let id = at(&answer, "id").as_str().unwrap_or_default().to_owned();
+    if at(&answer, "pending").as_bool() == Some(true) {
         let text = format!(
             "farm {} ({id}) waits for approval; see where it stands with `cascina farm show {id}`",
             create.name
@@ -172,7 +179,12 @@ fn create(session: &Session, create: Create) -> Done {
     session.settle(&format!("farm {}", create.name), &answer, &create.wait)?;
     if session.output == Output::Table && !create.wait.no_wait {
         let farm = session.client.get(&below(PATH, &id))?;
-        print(&format!("farm {} is {}; see it with `cascina farm show {}`\n", create.name, cell(at(&farm, "state")), create.name))?;
+        print(&format!(
+            "farm {} is {}; see it with `cascina farm show {}`\n",
+            create.name,
+            cell(at(&farm, "state")),
+            create.name
+        ))?;
     }
     Ok(())
 }

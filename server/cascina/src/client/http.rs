@@ -65,8 +65,9 @@ impl Client {
     pub fn new(connection: &Connection) -> Done<Client> {
         let token = match &connection.token_file {
             Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .map_err(|error| Failure::Usage(format!("cannot read the token file {}: {error}", path.display())))?;
+                let text = std::fs::read_to_string(path).map_err(|error| {
+                    Failure::Usage(format!("cannot read the token file {}: {error}", path.display()))
+                })?;
                 Some(text.trim().to_owned())
             }
             None => std::env::var("CASCINA_TOKEN").ok().filter(|text| !text.is_empty()),
@@ -80,10 +81,6 @@ impl Client {
         let config = Agent::config_builder().http_status_as_error(false).timeout_connect(Some(Duration::from_secs(10)));
         let idempotency_key = connection.idempotency_key.clone();
         Ok(Client { agent: config.build().into(), server, token, idempotency_key })
-    }
-
-    pub fn server(&self) -> &str {
-        &self.server
     }
 
     pub fn get(&self, path: &str) -> Done<Value> {

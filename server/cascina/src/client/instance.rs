@@ -21,7 +21,9 @@ pub enum Verb {
         #[arg(long)]
         farm: Option<String>,
     },
-    Show { instance: String },
+    Show {
+        instance: String,
+    },
     Start {
         instance: String,
         #[command(flatten)]

@@ -155,7 +155,9 @@ impl Session {
         match named.as_slice() {
             [one] => Ok(show::cell(at(one, "id"))),
             // Over and done with, and another of the same name alive: that one is meant.
-            [] => Err(Failure::Usage(format!("nothing in {place} is called `{text}`; names are seen in the list, ids begin with `{prefix}`"))),
+            [] => Err(Failure::Usage(format!(
+                "nothing in {place} is called `{text}`; names are seen in the list, ids begin with `{prefix}`"
+            ))),
             several => {
                 let over = |item: &&&Value| {
                     !matches!(at(item, "state").as_str(), Some("deleted" | "failed" | "rejected" | "terminated"))

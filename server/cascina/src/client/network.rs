@@ -14,7 +14,9 @@ pub enum NetworkVerb {
 #[derive(clap::Subcommand)]
 pub enum RouterVerb {
     List,
-    Show { router: String },
+    Show {
+        router: String,
+    },
     /// Replace all port forwards, each `tcp:8022=10.64.0.10:22`; none given: no forwards.
     Forwards {
         router: String,
@@ -39,15 +41,18 @@ fn forward(text: &str) -> Result<Value, String> {
             "to_port": port(to_port)?,
         }))
     };
-    parse().ok_or_else(|| format!("`{text}` is not a forward; allowed: protocol:port=address:port, as tcp:8022=10.64.0.10:22"))
+    parse().ok_or_else(|| {
+        format!("`{text}` is not a forward; allowed: protocol:port=address:port, as tcp:8022=10.64.0.10:22")
+    })
 }
 
 pub fn network(session: &Session, verb: NetworkVerb) -> Done {
     const PATH: &str = "/v1/networks";
     match verb {
-        NetworkVerb::List => {
-            session.list(PATH, &[("id", "id"), ("farm", "farm"), ("subnet", "cidr"), ("segment", "segment"), ("macs", "mac_prefix")])
-        }
+        NetworkVerb::List => session.list(
+            PATH,
+            &[("id", "id"), ("farm", "farm"), ("subnet", "cidr"), ("segment", "segment"), ("macs", "mac_prefix")],
+        ),
         NetworkVerb::Show { network } => session.show(&below(PATH, &network)),
     }
 }

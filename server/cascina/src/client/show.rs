@@ -86,14 +86,8 @@ pub fn cell(value: &Value) -> String {
         Value::Object(fields) => {
             fields.iter().map(|(key, value)| format!("{key}={}", cell(value))).collect::<Vec<_>>().join(" ")
         }
-        Value::Number(number) if is_no_limit(number) => "no limit".into(),
         other => other.to_string(),
     }
-}
-
-/// The two largest numbers stand for "no limit".
-fn is_no_limit(number: &serde_json::Number) -> bool {
-    matches!(number.as_u64(), Some(n) if n == u64::from(u32::MAX) || n == u64::MAX)
 }
 
 /// Others' text may not steer the reader's terminal.

@@ -1,0 +1,195 @@
+//! `cascina host …`, `cascina class …` and `cascina share …`
+
+use serde_json::json;
+
+use super::http::{Done, Failure};
+use super::show::{at, cell};
+use super::{Session, below, object};
+
+#[derive(clap::Subcommand)]
+pub enum HostVerb {
+    List,
+    Show {
+        host: String,
+    },
+    Add {
+        name: String,
+        #[arg(long)]
+        class: String,
+        /// Share that it belongs to; the site's if left out.
+        #[arg(long)]
+        share: Option<String>,
+        /// Where its hypervisor answers.
+        #[arg(long, default_value = "sim:")]
+        uri: String,
+        #[arg(long)]
+        vcpus: u32,
+        #[arg(long)]
+        memory_mib: u64,
+        #[arg(long)]
+        disk_gib: u64,
+    },
+    /// It takes nothing new; what runs there goes on.
+    Cordon {
+        host: String,
+        #[arg(long)]
+        note: Option<String>,
+    },
+    Uncordon {
+        host: String,
+    },
+    Maintenance {
+        host: String,
+        #[arg(long)]
+        note: Option<String>,
+    },
+    /// Only when nothing runs there.
+    Remove {
+        host: String,
+    },
+}
+
+#[derive(clap::Subcommand)]
+pub enum ClassVerb {
+    List,
+    /// Make one, or change it.
+    Put {
+        name: String,
+        /// services or workers.
+        #[arg(long)]
+        kind: String,
+        /// vCPUs offered per 1000 real ones.
+        #[arg(long, default_value_t = 1000)]
+        cpu_overcommit_permille: u32,
+    },
+}
+
+#[derive(clap::Subcommand)]
+pub enum ShareVerb {
+    List,
+    Show {
+        share: String,
+    },
+    /// Make one, or change it.
+    Put {
+        name: String,
+        /// Tenants of this group are the owner's own.
+        #[arg(long)]
+        group: String,
+        /// Others may use what is idle.
+        #[arg(long)]
+        lends: bool,
+    },
+    /// The owner wants its hosts back.
+    Recall {
+        share: String,
+    },
+    /// The owner lends them again.
+    Return {
+        share: String,
+    },
+}
+
+/// Hosts and shares have numbers; the API takes those or the name.
+fn number(session: &Session, path: &str, text: &str) -> Done<String> {
+    if text.bytes().all(|b| b.is_ascii_digit()) {
+        return Ok(text.to_owned());
+    }
+    let all = session.client.list(path)?;
+    let found = all.iter().find(|item| at(item, "name").as_str() == Some(text));
+    let missing = || Failure::Usage(format!("nothing in {path} is called `{text}`; names are seen in the list"));
+    found.map(|item| cell(at(item, "id"))).ok_or_else(missing)
+}
+
+pub fn host(session: &Session, verb: HostVerb) -> Done {
+    const PATH: &str = "/v1/hosts";
+    let at_host = |host: &str| Ok(below(PATH, &number(session, PATH, host)?));
+    let set = |host: &str, verb: &str, said: &str, note: Option<String>| {
+        let path: String = at_host(host)?;
+        let answer = session.client.post(&format!("{path}/{verb}"), &object([("note", json!(note))]))?;
+        session.output.said(&format!("host {host} is {said}"), &answer)
+    };
+    match verb {
+        HostVerb::List => {
+            let columns = [
+                ("name", "name"),
+                ("class", "class"),
+                ("share", "share"),
+                ("state", "state"),
+                ("capacity", "capacity"),
+                ("used", "used"),
+                ("guests", "guests"),
+            ];
+            session.list(PATH, &columns)
+        }
+        HostVerb::Show { host } => {
+            let path: String = at_host(&host)?;
+            session.show(&path)
+        }
+        HostVerb::Add { name, class, share, uri, vcpus, memory_mib, disk_gib } => {
+            let body = object([
+                ("name", json!(name)),
+                ("class", json!(class)),
+                ("share", json!(share)),
+                ("uri", json!(uri)),
+                ("vcpus", json!(vcpus)),
+                ("memory_mib", json!(memory_mib)),
+                ("disk_gib", json!(disk_gib)),
+            ]);
+            session.output.thing(&session.client.post(PATH, &body)?)
+        }
+        HostVerb::Cordon { host, note } => set(&host, "cordon", "cordoned", note),
+        HostVerb::Uncordon { host } => set(&host, "uncordon", "up", None),
+        HostVerb::Maintenance { host, note } => set(&host, "maintenance", "in maintenance", note),
+        HostVerb::Remove { host } => {
+            let path: String = at_host(&host)?;
+            let answer = session.client.delete(&path)?;
+            session.output.said(&format!("host {host} is removed"), &answer)
+        }
+    }
+}
+
+pub fn class(session: &Session, verb: ClassVerb) -> Done {
+    const PATH: &str = "/v1/classes";
+    match verb {
+        ClassVerb::List => {
+            session.list(PATH, &[("name", "name"), ("kind", "kind"), ("CPU overcommit ‰", "cpu_overcommit_permille")])
+        }
+        ClassVerb::Put { name, kind, cpu_overcommit_permille } => {
+            let body = json!({"kind": kind, "cpu_overcommit_permille": cpu_overcommit_permille});
+            let answer = session.client.put(&below(PATH, &name), &body)?;
+            session.output.said(&format!("class {name} is set"), &answer)
+        }
+    }
+}
+
+pub fn share(session: &Session, verb: ShareVerb) -> Done {
+    const PATH: &str = "/v1/shares";
+    let act = |share: &str, verb: &str, said: &str| {
+        let path = format!("{}/{verb}", below(PATH, &number(session, PATH, share)?));
+        let answer = session.client.post(&path, &json!({}))?;
+        session.output.said(&format!("share {share} is {said}"), &answer)
+    };
+    match verb {
+        ShareVerb::List => {
+            let columns = [
+                ("id", "id"),
+                ("name", "name"),
+                ("group", "group"),
+                ("lends", "lends"),
+                ("recalled", "recalled"),
+                ("vcpus", "vcpus"),
+                ("own", "vcpus_own"),
+                ("lent", "vcpus_lent"),
+            ];
+            session.list(PATH, &columns)
+        }
+        ShareVerb::Show { share } => session.show(&below(PATH, &number(session, PATH, &share)?)),
+        ShareVerb::Put { name, group, lends } => {
+            let answer = session.client.put(&below(PATH, &name), &json!({"group": group, "lends": lends}))?;
+            session.output.said(&format!("share {name} is set"), &answer)
+        }
+        ShareVerb::Recall { share } => act(&share, "recall", "recalled"),
+        ShareVerb::Return { share } => act(&share, "return", "lent again"),
+    }
+}

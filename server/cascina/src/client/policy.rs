@@ -1,0 +1,176 @@
+//! `cascina policy …` and `cascina binding …`
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::http::{Done, Failure};
+use super::{Session, below, json as parse_json, object};
+
+#[derive(clap::Subcommand)]
+pub enum PolicyVerb {
+    List,
+    /// Give its digest, `name@version`, or the name for the newest version.
+    Show {
+        policy: String,
+    },
+    /// Upload a component; the server checks it. Nothing is bound by that.
+    Upload {
+        component: PathBuf,
+    },
+    /// Only when no binding uses it.
+    Remove {
+        policy: String,
+    },
+}
+
+#[derive(clap::Subcommand)]
+pub enum BindingVerb {
+    List,
+    Show {
+        binding: String,
+    },
+    /// Put a policy to work.
+    Add(Box<Add>),
+    /// Change what is named; the rest stays.
+    Change(Box<Change>),
+    Remove {
+        binding: String,
+    },
+}
+
+#[derive(clap::Args)]
+pub struct Add {
+    name: String,
+    /// admission, quota, placement or reallocation.
+    #[arg(long)]
+    hook: String,
+    /// `name`, `name@version` or a digest.
+    #[arg(long)]
+    policy: String,
+    /// Only for the hosts of this share.
+    #[arg(long, conflicts_with = "tenant")]
+    share: Option<String>,
+    /// Only for this tenant's requests.
+    #[arg(long)]
+    tenant: Option<String>,
+    /// A JSON object, or `@file`.
+    #[arg(long, value_parser = parse_json, default_value = "{}")]
+    settings: Value,
+    /// Within a scope, lower comes first.
+    #[arg(long, default_value_t = 100)]
+    order: u32,
+    /// Multiplies scores, 1 to 1000.
+    #[arg(long, default_value_t = 100)]
+    weight: u32,
+    /// enforce, shadow (recorded, without effect) or off.
+    #[arg(long, default_value = "enforce")]
+    mode: String,
+    /// If the policy fails: deny, allow, or next (as if it were not bound).
+    #[arg(long, default_value = "deny")]
+    on_error: String,
+}
+
+#[derive(clap::Args)]
+pub struct Change {
+    binding: String,
+    #[arg(long)]
+    policy: Option<String>,
+    #[arg(long, value_parser = parse_json)]
+    settings: Option<Value>,
+    #[arg(long)]
+    order: Option<u32>,
+    #[arg(long)]
+    weight: Option<u32>,
+    #[arg(long)]
+    mode: Option<String>,
+    #[arg(long)]
+    on_error: Option<String>,
+    /// Let it out of quarantine.
+    #[arg(long)]
+    release: bool,
+}
+
+pub fn policy(session: &Session, verb: PolicyVerb) -> Done {
+    const PATH: &str = "/v1/policies";
+    match verb {
+        PolicyVerb::List => {
+            let columns = [
+                ("name", "name"),
+                ("version", "version"),
+                ("hooks", "hooks"),
+                ("embedded", "embedded"),
+                ("by", "uploaded_by"),
+                ("summary", "summary"),
+            ];
+            session.list(PATH, &columns)
+        }
+        PolicyVerb::Show { policy } => session.show(&below(PATH, &policy)),
+        PolicyVerb::Upload { component } => {
+            let bytes = std::fs::read(&component)
+                .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", component.display())))?;
+            session.output.thing(&session.client.upload(PATH, bytes)?)
+        }
+        PolicyVerb::Remove { policy } => {
+            let answer = session.client.delete(&below(PATH, &policy))?;
+            session.output.said(&format!("policy {policy} is removed"), &answer)
+        }
+    }
+}
+
+pub fn binding(session: &Session, verb: BindingVerb) -> Done {
+    const PATH: &str = "/v1/bindings";
+    let id = |binding: &str| session.find(PATH, "binding-", binding);
+    match verb {
+        BindingVerb::List => {
+            let columns = [
+                ("name", "name"),
+                ("hook", "hook"),
+                ("scope", "scope"),
+                ("share", "share"),
+                ("policy", "policy"),
+                ("mode", "mode"),
+                ("order", "order"),
+                ("weight", "weight"),
+                ("on error", "on_error"),
+                ("quarantined", "quarantined"),
+            ];
+            session.list(PATH, &columns)
+        }
+        BindingVerb::Show { binding } => session.show(&below(PATH, &id(&binding)?)),
+        BindingVerb::Add(add) => self::add(session, *add),
+        BindingVerb::Change(change) => {
+            let body = object([
+                ("policy", json!(change.policy)),
+                ("settings", json!(change.settings)),
+                ("order", json!(change.order)),
+                ("weight", json!(change.weight)),
+                ("mode", json!(change.mode)),
+                ("on_error", json!(change.on_error)),
+                ("release", change.release.then_some(true).into()),
+            ]);
+            let answer = session.client.patch(&below(PATH, &id(&change.binding)?), &body)?;
+            session.output.said(&format!("binding {} is changed", change.binding), &answer)
+        }
+        BindingVerb::Remove { binding } => {
+            let answer = session.client.delete(&below(PATH, &id(&binding)?))?;
+            session.output.said(&format!("binding {binding} is removed"), &answer)
+        }
+    }
+}
+
+fn add(session: &Session, add: Add) -> Done {
+    let body = object([
+        ("name", json!(add.name)),
+        ("hook", json!(add.hook)),
+        ("policy", json!(add.policy)),
+        ("share", json!(add.share)),
+        ("tenant", json!(add.tenant)),
+        ("settings", add.settings),
+        ("order", json!(add.order)),
+        ("weight", json!(add.weight)),
+        ("mode", json!(add.mode)),
+        ("on_error", json!(add.on_error)),
+    ]);
+    session.output.thing(&session.client.post("/v1/bindings", &body)?)
+}

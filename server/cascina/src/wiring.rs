@@ -1,0 +1,182 @@
+//! From a configuration to a running engine: data folder, sandbox, hosts.
+
+use std::fs::{DirBuilder, Permissions};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use cascina_drivers::sim::{Settings, SimDriver};
+use cascina_engine::{Engine, EngineConfig, SystemClock};
+use cascina_policy::{Bounds, Compiler, Sandbox, SandboxConfig};
+
+use crate::config::{Config, Policies};
+use crate::embedded;
+
+/// The sandbox's bounds as the compiler child is told them: it starts with an empty environment.
+#[derive(clap::Args)]
+pub struct CompileBounds {
+    component_mib: usize,
+    memory_mib: usize,
+    fuel: u64,
+    deadline_ms: u64,
+    quarantine_after: u32,
+}
+
+impl CompileBounds {
+    pub fn bounds(&self) -> Bounds {
+        let &CompileBounds { component_mib, memory_mib, fuel, deadline_ms, quarantine_after } = self;
+        Policies { component_mib, memory_mib, fuel, deadline_ms, quarantine_after }.bounds()
+    }
+
+    fn arguments(policies: &Policies) -> Vec<String> {
+        let Policies { component_mib, memory_mib, fuel, deadline_ms, quarantine_after } = policies;
+        vec![
+            "compile-policy".into(),
+            component_mib.to_string(),
+            memory_mib.to_string(),
+            fuel.to_string(),
+            deadline_ms.to_string(),
+            quarantine_after.to_string(),
+        ]
+    }
+}
+
+/// An engine at work.
+pub struct Running {
+    pub engine: Engine,
+}
+
+pub async fn start(config: &Config, compiler: Compiler) -> anyhow::Result<Running> {
+    let server = &config.server;
+    private_folder(&server.data)?;
+    let spec = config.site.spec()?;
+    let bounds = config.policies.bounds();
+    let sandbox = SandboxConfig { cache: Some(server.data.join("compiled")), bounds, compiler };
+    let sandbox = Sandbox::new(sandbox).context("the policy sandbox does not start")?;
+
+    let simulation = &config.simulation;
+    let settings = Settings { seed: simulation.seed, latencies: simulation.latencies.clone(), ..Settings::default() };
+    let hosts = SimDriver::open(&server.data.join("simulated-hosts"), settings, simulation.time_scale)
+        .context("the simulated hosts cannot be read")?;
+    for host in &spec.hosts {
+        hosts.add_host(host.name.clone(), host.capacity).with_context(|| format!("simulated host {}", host.name))?;
+    }
+
+    let engine = EngineConfig {
+        store_path: server.database(),
+        site: spec,
+        embedded: embedded::policies(),
+        bindings: config.site.bindings()?,
+        sandbox: Arc::new(sandbox),
+        hypervisor: Arc::new(hosts),
+        clock: Arc::new(SystemClock),
+        call_deadline: server.call_deadline(),
+        reconcile_every: server.reconcile_every(),
+        crash_at: std::env::var("CASCINA_CRASH_AT").ok(),
+    };
+    Ok(Running { engine: Engine::start(engine).await.context("the engine does not start")? })
+}
+
+/// This program again, as the child that compiles policies.
+pub fn compiler_child(policies: &Policies) -> anyhow::Result<Compiler> {
+    let program = std::env::current_exe().context("where this program is cannot be found out")?;
+    Ok(Compiler::Child(program, CompileBounds::arguments(policies)))
+}
+
+/// A first start in a temporary folder, and an end. Finds what only the engine and the policies
+/// themselves can tell, such as settings that a policy does not take.
+pub fn rehearse(mut config: Config) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir().context("no temporary folder")?;
+    config.server.data = folder.path().join("data");
+    let compiler = compiler_child(&config.policies)?;
+    let runtime = tokio::runtime::Runtime::new().context("no threads")?;
+    runtime.block_on(async {
+        let running = start(&config, compiler).await?;
+        running.engine.shutdown().await;
+        Ok(())
+    })
+}
+
+/// The folder holds secrets: it is its owner's alone, whatever it was before.
+fn private_folder(path: &Path) -> anyhow::Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .and_then(|()| std::fs::set_permissions(path, Permissions::from_mode(0o700)))
+        .with_context(|| format!("server.data = {}: the folder cannot be made private", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cascina_core::command::{Command, NewFarm, NewInstances};
+    use cascina_core::farm::FarmState;
+    use cascina_core::principal::Principal;
+    use cascina_engine::Request;
+    use std::time::Duration;
+
+    fn lab(data: &Path) -> Config {
+        let mut config = Config::parse(include_str!("../../../examples/lab.toml"), std::iter::empty()).unwrap();
+        config.server.data = data.to_owned();
+        config.simulation.time_scale = 0.0;
+        config
+    }
+
+    fn farm() -> NewFarm {
+        NewFarm {
+            name: "first".parse().unwrap(),
+            tenant: "alice".parse().unwrap(),
+            groups: vec!["grid".parse().unwrap()],
+            tier: None,
+            user: None,
+            ssh_key: None,
+            instances: vec![NewInstances {
+                name: None,
+                flavor: "m1.small".parse().unwrap(),
+                image: "debian-13".into(),
+                class: None,
+                min_count: 2,
+                max_count: 2,
+                host: None,
+            }],
+            lease_s: 0,
+            labels: Default::default(),
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_lab_makes_a_farm_and_has_it_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = lab(&folder.path().join("data"));
+        let running = start(&config, Compiler::InProcess).await.unwrap();
+        let mode = std::fs::metadata(&config.server.data).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+
+        let command = Command::CreateFarm(farm());
+        let request = Request { principal: Principal::system(), command, idempotency: None };
+        running.engine.submit(request).await.unwrap();
+        let states = |engine: &Engine| engine.read(|s| s.rows.farms.values().map(|f| f.state).collect::<Vec<_>>());
+        for _ in 0..600 {
+            if states(&running.engine) != [FarmState::Provisioning] {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(states(&running.engine), [FarmState::Active]);
+        running.engine.shutdown().await;
+        drop(running);
+
+        // The writer gives the database up a moment after it has answered.
+        let mut again = start(&config, Compiler::InProcess).await;
+        for _ in 0..100 {
+            if again.is_ok() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            again = start(&config, Compiler::InProcess).await;
+        }
+        assert_eq!(states(&again.unwrap().engine), [FarmState::Active]);
+    }
+}
