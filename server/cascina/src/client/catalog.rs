@@ -82,7 +82,6 @@ pub fn flavor(session: &Session, verb: FlavorVerb) -> Done {
 
 pub fn image(session: &Session, verb: ImageVerb) -> Done {
     const PATH: &str = "/v1/images";
-    let id = |image: &str| session.find(PATH, "ami-", image);
     match verb {
         ImageVerb::List => {
             let columns = [
@@ -95,7 +94,7 @@ pub fn image(session: &Session, verb: ImageVerb) -> Done {
             ];
             session.list(PATH, &columns)
         }
-        ImageVerb::Show { image } => session.show(&below(PATH, &id(&image)?)),
+        ImageVerb::Show { image } => session.show(&below(PATH, &image)),
         ImageVerb::Register { name, source, min_disk_gib, tenant } => {
             let body = object([
                 ("name", json!(name)),
@@ -106,7 +105,7 @@ pub fn image(session: &Session, verb: ImageVerb) -> Done {
             session.output.thing(&session.client.post(PATH, &body)?)
         }
         ImageVerb::Deregister { image } => {
-            let answer = session.client.delete(&below(PATH, &id(&image)?))?;
+            let answer = session.client.delete(&below(PATH, &image))?;
             session.output.said(&format!("image {image} is deregistered"), &answer)
         }
     }

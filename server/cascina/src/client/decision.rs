@@ -29,8 +29,6 @@ const PATH: &str = "/v1/decisions";
 pub fn run(session: &Session, verb: Verb) -> Done {
     match verb {
         Verb::List { hook, farm, tenant } => {
-            let farm = farm.map(|text| session.find("/v1/farms", "farm-", &text)).transpose()?;
-            let tenant = tenant.map(|text| session.find("/v1/tenants", "tenant-", &text)).transpose()?;
             let asked: Vec<String> = [("hook", hook), ("farm", farm), ("tenant", tenant)]
                 .into_iter()
                 .filter_map(|(key, value)| value.map(|value| format!("{key}={}", escaped(&value))))

@@ -24,20 +24,19 @@ pub enum Verb {
 }
 
 pub fn run(session: &Session, verb: Verb) -> Done {
-    let path = |after: Option<u64>, farm: Option<String>| -> Done<String> {
-        let farm = farm.map(|text| session.find("/v1/farms", "farm-", &text)).transpose()?;
+    let path = |after: Option<u64>, farm: Option<String>| -> String {
         let asked: Vec<String> = [("after", after.map(|n| n.to_string())), ("farm", farm)]
             .into_iter()
             .filter_map(|(key, value)| value.map(|value| format!("{key}={}", escaped(&value))))
             .collect();
-        Ok(if asked.is_empty() { "/v1/events".into() } else { format!("/v1/events?{}", asked.join("&")) })
+        if asked.is_empty() { "/v1/events".into() } else { format!("/v1/events?{}", asked.join("&")) }
     };
     match verb {
         Verb::List { after, farm } => session.list(
-            &path(after, farm)?,
+            &path(after, farm),
             &[("seq", "seq"), ("at", "at"), ("kind", "kind"), ("actor", "actor"), ("text", "text")],
         ),
-        Verb::Follow { farm } => session.client.follow(&path(None, farm)?, |event| show(session.output, &event)),
+        Verb::Follow { farm } => session.client.follow(&path(None, farm), |event| show(session.output, &event)),
     }
 }
 

@@ -112,30 +112,29 @@ fn duration(text: &str) -> Result<u64, String> {
 const PATH: &str = "/v1/farms";
 
 pub fn run(session: &Session, verb: Verb) -> Done {
-    let id = |farm: &str| session.find(PATH, "farm-", farm);
     match verb {
         Verb::Create(create) => self::create(session, *create),
         Verb::List => session.list(
             PATH,
             &[("id", "id"), ("name", "name"), ("tenant", "tenant_name"), ("state", "state"), ("note", "note")],
         ),
-        Verb::Show { farm } => session.show(&below(PATH, &id(&farm)?)),
+        Verb::Show { farm } => session.show(&below(PATH, &farm)),
         Verb::Delete { farm, wait } => {
-            let answer = session.client.delete(&below(PATH, &id(&farm)?))?;
+            let answer = session.client.delete(&below(PATH, &farm))?;
             session.settle(&format!("deletion of farm {farm}"), &answer, &wait)
         }
         Verb::Approve { farm, note } => {
-            let path = format!("{}/approve", below(PATH, &id(&farm)?));
+            let path = format!("{}/approve", below(PATH, &farm));
             let answer = session.client.post(&path, &object([("note", json!(note))]))?;
             session.settle(&format!("farm {farm} is approved"), &answer, &Wait { no_wait: false })
         }
         Verb::Reject { farm, note } => {
-            let path = format!("{}/reject", below(PATH, &id(&farm)?));
+            let path = format!("{}/reject", below(PATH, &farm));
             let answer = session.client.post(&path, &object([("note", json!(note))]))?;
             session.output.said(&format!("farm {farm} is rejected"), &answer)
         }
         Verb::Watch { farm } => {
-            let row = session.client.get(&below(PATH, &id(&farm)?))?;
+            let row = session.client.get(&below(PATH, &farm))?;
             if at(&row, "operation").is_null() {
                 return session
                     .output

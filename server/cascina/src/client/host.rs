@@ -2,8 +2,7 @@
 
 use serde_json::json;
 
-use super::http::{Done, Failure};
-use super::show::{at, cell};
+use super::http::Done;
 use super::{Session, below, object};
 
 #[derive(clap::Subcommand)]
@@ -52,6 +51,9 @@ pub enum HostVerb {
 #[derive(clap::Subcommand)]
 pub enum ClassVerb {
     List,
+    Show {
+        class: String,
+    },
     /// Make one, or change it.
     Put {
         name: String,
@@ -90,23 +92,10 @@ pub enum ShareVerb {
     },
 }
 
-/// Hosts and shares have numbers; the API takes those or the name.
-fn number(session: &Session, path: &str, text: &str) -> Done<String> {
-    if text.bytes().all(|b| b.is_ascii_digit()) {
-        return Ok(text.to_owned());
-    }
-    let all = session.client.list(path)?;
-    let found = all.iter().find(|item| at(item, "name").as_str() == Some(text));
-    let missing = || Failure::Usage(format!("nothing in {path} is called `{text}`; names are seen in the list"));
-    found.map(|item| cell(at(item, "id"))).ok_or_else(missing)
-}
-
 pub fn host(session: &Session, verb: HostVerb) -> Done {
     const PATH: &str = "/v1/hosts";
-    let at_host = |host: &str| Ok(below(PATH, &number(session, PATH, host)?));
     let set = |host: &str, verb: &str, said: &str, note: Option<String>| {
-        let path: String = at_host(host)?;
-        let answer = session.client.post(&format!("{path}/{verb}"), &object([("note", json!(note))]))?;
+        let answer = session.client.post(&format!("{}/{verb}", below(PATH, host)), &object([("note", json!(note))]))?;
         session.output.said(&format!("host {host} is {said}"), &answer)
     };
     match verb {
@@ -122,10 +111,7 @@ pub fn host(session: &Session, verb: HostVerb) -> Done {
             ];
             session.list(PATH, &columns)
         }
-        HostVerb::Show { host } => {
-            let path: String = at_host(&host)?;
-            session.show(&path)
-        }
+        HostVerb::Show { host } => session.show(&below(PATH, &host)),
         HostVerb::Add { name, class, share, uri, vcpus, memory_mib, disk_gib } => {
             let body = object([
                 ("name", json!(name)),
@@ -142,8 +128,7 @@ pub fn host(session: &Session, verb: HostVerb) -> Done {
         HostVerb::Uncordon { host } => set(&host, "uncordon", "up", None),
         HostVerb::Maintenance { host, note } => set(&host, "maintenance", "in maintenance", note),
         HostVerb::Remove { host } => {
-            let path: String = at_host(&host)?;
-            let answer = session.client.delete(&path)?;
+            let answer = session.client.delete(&below(PATH, &host))?;
             session.output.said(&format!("host {host} is removed"), &answer)
         }
     }
@@ -155,6 +140,7 @@ pub fn class(session: &Session, verb: ClassVerb) -> Done {
         ClassVerb::List => {
             session.list(PATH, &[("name", "name"), ("kind", "kind"), ("CPU overcommit ‰", "cpu_overcommit_permille")])
         }
+        ClassVerb::Show { class } => session.show(&below(PATH, &class)),
         ClassVerb::Put { name, kind, cpu_overcommit_permille } => {
             let body = json!({"kind": kind, "cpu_overcommit_permille": cpu_overcommit_permille});
             let answer = session.client.put(&below(PATH, &name), &body)?;
@@ -166,7 +152,7 @@ pub fn class(session: &Session, verb: ClassVerb) -> Done {
 pub fn share(session: &Session, verb: ShareVerb) -> Done {
     const PATH: &str = "/v1/shares";
     let act = |share: &str, verb: &str, said: &str| {
-        let path = format!("{}/{verb}", below(PATH, &number(session, PATH, share)?));
+        let path = format!("{}/{verb}", below(PATH, share));
         let answer = session.client.post(&path, &json!({}))?;
         session.output.said(&format!("share {share} is {said}"), &answer)
     };
@@ -184,9 +170,9 @@ pub fn share(session: &Session, verb: ShareVerb) -> Done {
             ];
             session.list(PATH, &columns)
         }
-        ShareVerb::Show { share } => session.show(&below(PATH, &number(session, PATH, &share)?)),
+        ShareVerb::Show { share } => session.show(&below(PATH, &share)),
         ShareVerb::Put { name, group, lends } => {
-            let answer = session.client.put(&below(PATH, &name), &json!({"group": group, "lends": lends}))?;
+            let answer = session.client.post(PATH, &json!({"name": name, "group": group, "lends": lends}))?;
             session.output.said(&format!("share {name} is set"), &answer)
         }
         ShareVerb::Recall { share } => act(&share, "recall", "recalled"),

@@ -50,21 +50,19 @@ pub enum Verb {
 const PATH: &str = "/v1/instances";
 
 pub fn run(session: &Session, verb: Verb) -> Done {
-    let id = |instance: &str| session.find(PATH, "i-", instance);
     let power = |instance: String, verb: &str, wait: Wait| {
-        let path = format!("{}/{verb}", below(PATH, &id(&instance)?));
+        let path = format!("{}/{verb}", below(PATH, &instance));
         let answer = session.client.post(&path, &serde_json::json!({}))?;
         session.settle(&format!("{verb} of {instance}"), &answer, &wait)
     };
     match verb {
         Verb::Run { farm, instances, wait } => {
-            let farm = session.find("/v1/farms", "farm-", &farm)?;
             let answer = session.client.post(&format!("{}/instances", below("/v1/farms", &farm)), &instances)?;
             session.settle("instances", &answer, &wait)
         }
         Verb::List { farm } => {
             let path = match farm {
-                Some(farm) => format!("{PATH}?farm={}", session.find("/v1/farms", "farm-", &farm)?),
+                Some(farm) => format!("{}/instances", below("/v1/farms", &farm)),
                 None => PATH.to_owned(),
             };
             let columns = [
@@ -78,12 +76,12 @@ pub fn run(session: &Session, verb: Verb) -> Done {
             ];
             session.list(&path, &columns)
         }
-        Verb::Show { instance } => session.show(&below(PATH, &id(&instance)?)),
+        Verb::Show { instance } => session.show(&below(PATH, &instance)),
         Verb::Start { instance, wait } => power(instance, "start", wait),
         Verb::Stop { instance, wait } => power(instance, "stop", wait),
         Verb::Reboot { instance, wait } => power(instance, "reboot", wait),
         Verb::Terminate { instance, wait } => {
-            let answer = session.client.delete(&below(PATH, &id(&instance)?))?;
+            let answer = session.client.delete(&below(PATH, &instance))?;
             session.settle(&format!("termination of {instance}"), &answer, &wait)
         }
     }

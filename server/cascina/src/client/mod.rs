@@ -21,7 +21,7 @@ mod user;
 
 use serde_json::Value;
 
-use self::http::{Client, Connection, Done, Failure, escaped};
+use self::http::{Client, Connection, Done, escaped};
 use self::progress::follow;
 use self::show::{Output, at};
 
@@ -142,33 +142,6 @@ impl Session {
 
     fn show(&self, path: &str) -> Done {
         self.output.thing(&self.client.get(path)?)
-    }
-
-    /// The thing's id, if a name was given where the path wants an id.
-    fn find(&self, path: &str, prefix: &str, text: &str) -> Done<String> {
-        if text.strip_prefix(prefix).is_some_and(|rest| rest.len() == 17) {
-            return Ok(text.to_owned());
-        }
-        let all = self.client.list(path)?;
-        let named: Vec<&Value> = all.iter().filter(|item| at(item, "name").as_str() == Some(text)).collect();
-        let place = path.split('?').next().unwrap_or(path);
-        match named.as_slice() {
-            [one] => Ok(show::cell(at(one, "id"))),
-            // Over and done with, and another of the same name alive: that one is meant.
-            [] => Err(Failure::Usage(format!(
-                "nothing in {place} is called `{text}`; names are seen in the list, ids begin with `{prefix}`"
-            ))),
-            several => {
-                let over = |item: &&&Value| {
-                    !matches!(at(item, "state").as_str(), Some("deleted" | "failed" | "rejected" | "terminated"))
-                };
-                let mut alive = several.iter().filter(over);
-                match (alive.next(), alive.next()) {
-                    (Some(one), None) => Ok(show::cell(at(one, "id"))),
-                    _ => Err(Failure::Usage(format!("{} in {place} are called `{text}`; give the id", several.len()))),
-                }
-            }
-        }
     }
 
     /// Follows the operation that an answer speaks of, if there is one and the caller wants it.

@@ -120,7 +120,6 @@ pub fn policy(session: &Session, verb: PolicyVerb) -> Done {
 
 pub fn binding(session: &Session, verb: BindingVerb) -> Done {
     const PATH: &str = "/v1/bindings";
-    let id = |binding: &str| session.find(PATH, "binding-", binding);
     match verb {
         BindingVerb::List => {
             let columns = [
@@ -137,7 +136,7 @@ pub fn binding(session: &Session, verb: BindingVerb) -> Done {
             ];
             session.list(PATH, &columns)
         }
-        BindingVerb::Show { binding } => session.show(&below(PATH, &id(&binding)?)),
+        BindingVerb::Show { binding } => session.show(&below(PATH, &binding)),
         BindingVerb::Add(add) => self::add(session, *add),
         BindingVerb::Change(change) => {
             let body = object([
@@ -149,11 +148,11 @@ pub fn binding(session: &Session, verb: BindingVerb) -> Done {
                 ("on_error", json!(change.on_error)),
                 ("release", change.release.then_some(true).into()),
             ]);
-            let answer = session.client.patch(&below(PATH, &id(&change.binding)?), &body)?;
+            let answer = session.client.patch(&below(PATH, &change.binding), &body)?;
             session.output.said(&format!("binding {} is changed", change.binding), &answer)
         }
         BindingVerb::Remove { binding } => {
-            let answer = session.client.delete(&below(PATH, &id(&binding)?))?;
+            let answer = session.client.delete(&below(PATH, &binding))?;
             session.output.said(&format!("binding {binding} is removed"), &answer)
         }
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::http::{Done, Failure};
+use super::http::{Done, Failure, escaped};
 use super::show::{Output, at, print};
 use super::{Session, below, object, pair};
 
@@ -31,12 +31,11 @@ pub fn run(session: &Session, verb: Verb) -> Done {
 }
 
 fn scopes(session: &Session, tenant: &str) -> Done<Vec<Value>> {
-    session.client.list(&format!("/v1/quotas?tenant={tenant}"))
+    session.client.list(&format!("/v1/quotas?tenant={}", escaped(tenant)))
 }
 
 fn show(session: &Session, tenant: &str) -> Done {
-    let id = session.find("/v1/tenants", "tenant-", tenant)?;
-    let scopes = scopes(session, &id)?;
+    let scopes = scopes(session, tenant)?;
     if session.output == Output::Json {
         return session.output.list(&scopes, &[]);
     }
@@ -62,9 +61,8 @@ fn show(session: &Session, tenant: &str) -> Done {
 }
 
 fn set(session: &Session, tenant: &str, class: Option<String>, limits: Vec<(String, String)>) -> Done {
-    let id = session.find("/v1/tenants", "tenant-", tenant)?;
     // The API sets a scope as a whole, so what is not named is taken from what is there.
-    let now = scopes(session, &id)?;
+    let now = scopes(session, tenant)?;
     let now = now.iter().find(|scope| at(scope, "class").as_str() == class.as_deref());
     let mut limit: Map<String, Value> =
         now.and_then(|scope| at(scope, "limit").as_object().cloned()).unwrap_or_default();
@@ -81,6 +79,6 @@ fn set(session: &Session, tenant: &str, class: Option<String>, limits: Vec<(Stri
         limit.insert(name, value);
     }
     let body = object([("class", json!(class)), ("limit", Value::Object(limit))]);
-    let answer = session.client.put(&below("/v1/quotas", &id), &body)?;
+    let answer = session.client.put(&below("/v1/quotas", tenant), &body)?;
     session.output.said(&format!("limits of {tenant} are set"), &answer)
 }

@@ -46,7 +46,7 @@ const PATH: &str = "/v1/tenants";
 
 pub fn run(session: &Session, verb: Verb) -> Done {
     let act = |tenant: &str, verb: &str, said: &str, body: Value| {
-        let path = format!("{}/{verb}", below(PATH, &session.find(PATH, "tenant-", tenant)?));
+        let path = format!("{}/{verb}", below(PATH, tenant));
         let answer = session.client.post(&path, &body)?;
         session.output.said(&format!("tenant {tenant} is {said}"), &answer)
     };
@@ -59,13 +59,13 @@ pub fn run(session: &Session, verb: Verb) -> Done {
             let columns = [("id", "id"), ("name", "name"), ("state", "state"), ("tier", "tier"), ("groups", "groups")];
             session.list(PATH, &columns)
         }
-        Verb::Show { tenant } => session.show(&below(PATH, &session.find(PATH, "tenant-", &tenant)?)),
+        Verb::Show { tenant } => session.show(&below(PATH, &tenant)),
         Verb::Suspend { tenant } => act(&tenant, "suspend", "suspended", json!({})),
         Verb::Resume { tenant } => act(&tenant, "resume", "active again", json!({})),
         Verb::Approve { tenant, note } => act(&tenant, "approve", "approved", object([("note", json!(note))])),
         Verb::Reject { tenant, note } => act(&tenant, "reject", "rejected", object([("note", json!(note))])),
         Verb::Close { tenant } => {
-            let answer = session.client.delete(&below(PATH, &session.find(PATH, "tenant-", &tenant)?))?;
+            let answer = session.client.delete(&below(PATH, &tenant))?;
             session.output.said(&format!("tenant {tenant} is closed"), &answer)
         }
     }

@@ -62,7 +62,6 @@ const USERS: &str = "/v1/users";
 const KEYS: &str = "/v1/access-keys";
 
 pub fn user(session: &Session, verb: UserVerb) -> Done {
-    let id = |user: &str| session.find(USERS, "user-", user);
     match verb {
         UserVerb::Create { name, role, tenant, groups, ssh_key_file } => {
             let ssh_key = match ssh_key_file {
@@ -85,24 +84,20 @@ pub fn user(session: &Session, verb: UserVerb) -> Done {
             USERS,
             &[("id", "id"), ("name", "name"), ("role", "role"), ("tenant", "tenant"), ("groups", "groups")],
         ),
-        UserVerb::Show { user } => session.show(&below(USERS, &id(&user)?)),
+        UserVerb::Show { user } => session.show(&below(USERS, &user)),
         UserVerb::Delete { user } => {
-            let answer = session.client.delete(&below(USERS, &id(&user)?))?;
+            let answer = session.client.delete(&below(USERS, &user))?;
             session.output.said(&format!("user {user} is deleted"), &answer)
         }
     }
 }
 
 pub fn key(session: &Session, verb: KeyVerb) -> Done {
-    let keys_of = |user: &str| Ok(format!("{}/access-keys", below(USERS, &session.find(USERS, "user-", user)?)));
+    let keys_of = |user: &str| format!("{}/access-keys", below(USERS, user));
     match verb {
-        KeyVerb::Create { user } => {
-            let path: String = keys_of(&user)?;
-            session.output.thing(&session.client.post(&path, &json!({}))?)
-        }
+        KeyVerb::Create { user } => session.output.thing(&session.client.post(&keys_of(&user), &json!({}))?),
         KeyVerb::List { user } => {
-            let path: String = keys_of(&user)?;
-            session.list(&path, &[("id", "id"), ("access key", "access_key"), ("created", "created")])
+            session.list(&keys_of(&user), &[("id", "id"), ("access key", "access_key"), ("created", "created")])
         }
         KeyVerb::Delete { key } => {
             let answer = session.client.delete(&below(KEYS, &key))?;
