@@ -1,1 +1,19 @@
-//! The REST edge.
+//! The REST edge: JSON under `/v1`, problem details, and a description of it all.
+//!
+//! It knows who asks and what they may see. What may be done is the engine's to say.
+
+pub mod auth;
+mod events;
+mod explain;
+mod find;
+mod idempotency;
+pub mod metrics;
+pub mod openapi;
+mod page;
+mod problem;
+mod rest;
+mod router;
+mod wire;
+
+pub use auth::Auth;
+pub use router::{App, Simulation, router, routes};

@@ -1,0 +1,65 @@
+//! Policies: uploaded components.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::{StatusCode, header};
+use cascina_core::command::Command;
+
+use super::{Answer, done, made};
+use crate::auth::Caller;
+use crate::find;
+use crate::idempotency::{Ask, Nothing, read};
+use crate::page::{Asked, At, Page, PageQuery, page};
+use crate::problem::Problem;
+use crate::router::App;
+use crate::wire::Outcome;
+use crate::wire::policy::Policy;
+
+/// Bytes that a component may have on its way in; the sandbox has its own limit.
+const COMPONENT_LIMIT: usize = 32 << 20;
+
+/// List policies.
+#[utoipa::path(get, path = "/v1/policies", params(PageQuery), responses((status = 200, body = Page<Policy>)))]
+pub async fn list_policies(
+    State(app): State<App>,
+    _: Caller,
+    Asked(query): Asked<PageQuery>,
+) -> Result<Json<Page<Policy>>, Problem> {
+    page(&app, &query, |state| &state.rows.policies, |_, _| true, |_, _| (), |row, ()| Policy::from(row)).map(Json)
+}
+
+/// Upload a component. It is checked, and put to work only by a binding. Uploading the same bytes
+/// again changes nothing, so no idempotency key is needed.
+#[utoipa::path(
+    post,
+    path = "/v1/policies",
+    request_body(content = Vec<u8>, content_type = "application/wasm"),
+    responses((status = 201, body = Policy))
+)]
+pub async fn upload_policy(State(app): State<App>, Caller(who): Caller, headers: HeaderMap, body: Body) -> Answer {
+    if headers.get(header::CONTENT_TYPE).is_none_or(|kind| kind != "application/wasm") {
+        let detail = "the body must be a component, and say so: `Content-Type: application/wasm`";
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Err(Problem::new(status, "media-type", "Unsupported media type", detail));
+    }
+    let bytes = read(body, COMPONENT_LIMIT).await?;
+    let outcome = app.engine.upload_policy(&who, bytes.to_vec()).await?;
+    let row = app.engine.read(|state| find::policy(state, &outcome.subject)).ok();
+    Ok(made(&outcome, "/v1/policies", row.map(|row| Policy::from(&*row))))
+}
+
+/// Show a policy, by `name@version`, by digest, or by name for its newest version.
+#[utoipa::path(get, path = "/v1/policies/{policy}", responses((status = 200, body = Policy)))]
+pub async fn show_policy(State(app): State<App>, _: Caller, At(text): At) -> Result<Json<Policy>, Problem> {
+    let row = app.engine.read(|state| find::policy(state, &text))?;
+    Ok(Json(Policy::from(&*row)))
+}
+
+/// Remove a policy that nothing binds.
+#[utoipa::path(delete, path = "/v1/policies/{policy}", responses((status = 200, body = Outcome)))]
+pub async fn remove_policy(State(app): State<App>, At(text): At, ask: Ask<Nothing>) -> Answer {
+    let digest = app.engine.read(|state| find::policy(state, &text))?.digest;
+    Ok(done(&ask.submit(&app, Command::RemovePolicy { digest }).await?))
+}

@@ -1,0 +1,40 @@
+//! Simulated hosts: what fails there, and what is on them. There is nothing here with real ones.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use cascina_core::principal::Principal;
+use cascina_core::refusal::Refusal;
+use serde_json::Value;
+
+use crate::auth::Caller;
+use crate::idempotency::Ask;
+use crate::problem::Problem;
+use crate::router::{App, Simulation};
+
+/// Admins only; for others, and with real hosts, there is no simulation.
+fn simulation(app: &App, who: &Principal) -> Result<Arc<dyn Simulation>, Refusal> {
+    let found = app.simulation.clone().filter(|_| who.is_admin());
+    found.ok_or_else(|| Refusal::not_found("simulation", "of this server"))
+}
+
+/// Show which faults the simulated hosts have.
+#[utoipa::path(get, path = "/v1/simulation/faults", responses((status = 200, body = Object)))]
+pub async fn show_faults(State(app): State<App>, Caller(who): Caller) -> Result<Json<Value>, Problem> {
+    Ok(Json(simulation(&app, &who)?.faults()))
+}
+
+/// Replace the faults that the simulated hosts have.
+#[utoipa::path(put, path = "/v1/simulation/faults", request_body = Object, responses((status = 200, body = Object)))]
+pub async fn set_faults(State(app): State<App>, ask: Ask<Value>) -> Result<Json<Value>, Problem> {
+    let simulation = simulation(&app, &ask.who)?;
+    simulation.set_faults(ask.body.clone()).map_err(|why| Problem::invalid("body", &ask.body, &why))?;
+    Ok(Json(simulation.faults()))
+}
+
+/// Show what is on the simulated hosts.
+#[utoipa::path(get, path = "/v1/simulation/world", responses((status = 200, body = Object)))]
+pub async fn show_world(State(app): State<App>, Caller(who): Caller) -> Result<Json<Value>, Problem> {
+    Ok(Json(simulation(&app, &who)?.world()))
+}

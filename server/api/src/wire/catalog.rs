@@ -1,0 +1,238 @@
+//! What the site offers: flavors, images, hosts, classes and shares.
+
+use cascina_core::name::Name;
+use cascina_core::units;
+use cascina_core::usage::ShareUsage;
+use cascina_core::{flavor, host, image};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Size, mirror, text, time};
+
+mirror! {
+    ImageState = image::ImageState { Available Deprecated }
+    HostState = host::HostState { Enrolling Up Cordoned Draining Maintenance Down }
+    ClassKind = host::ClassKind { Services Workers }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Flavor {
+    pub name: String,
+    #[serde(flatten)]
+    pub size: Size,
+    pub deprecated: bool,
+    pub created: String,
+    pub updated: String,
+}
+
+impl From<&flavor::Flavor> for Flavor {
+    fn from(row: &flavor::Flavor) -> Flavor {
+        Flavor {
+            name: row.name.to_string(),
+            size: row.size.into(),
+            deprecated: row.deprecated,
+            created: time(row.created),
+            updated: time(row.updated),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewFlavor {
+    pub vcpus: u32,
+    pub memory_mib: u64,
+    pub disk_gib: u64,
+    /// Existing instances keep it; new ones are refused.
+    #[serde(default)]
+    pub deprecated: bool,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Image {
+    pub id: String,
+    pub name: String,
+    /// None: everybody's.
+    pub tenant: Option<String>,
+    /// Where the hosts find it.
+    pub source: String,
+    pub min_disk_gib: u64,
+    pub state: ImageState,
+    pub created: String,
+    pub updated: String,
+}
+
+impl From<&image::Image> for Image {
+    fn from(row: &image::Image) -> Image {
+        Image {
+            id: row.id.to_string(),
+            name: row.name.to_string(),
+            tenant: text(&row.tenant),
+            source: row.source.clone(),
+            min_disk_gib: row.min_disk.0,
+            state: row.state.into(),
+            created: time(row.created),
+            updated: time(row.updated),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewImage {
+    #[schema(value_type = String)]
+    pub name: Name,
+    /// Id or name of the tenant that may use it; everybody if left out by an admin.
+    pub tenant: Option<String>,
+    pub source: String,
+    /// The smallest disk that holds it.
+    pub min_disk_gib: u64,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Host {
+    pub id: u32,
+    pub name: String,
+    pub class: String,
+    /// None: the site's own.
+    pub share: Option<String>,
+    pub uri: String,
+    /// What guests may have in all.
+    pub capacity: Size,
+    pub used: Size,
+    pub free: Size,
+    pub guests: usize,
+    pub state: HostState,
+    pub note: Option<String>,
+    pub created: String,
+    pub updated: String,
+}
+
+/// What of a host stands in other tables.
+pub struct HostBeside {
+    pub share: Option<Name>,
+    pub used: units::Size,
+    pub guests: usize,
+}
+
+impl Host {
+    pub fn of(row: &host::Host, beside: HostBeside) -> Host {
+        Host {
+            id: row.id.0,
+            name: row.name.to_string(),
+            class: row.class.to_string(),
+            share: text(&beside.share),
+            uri: row.uri.clone(),
+            capacity: row.capacity.into(),
+            used: beside.used.into(),
+            free: row.capacity.saturating_sub(beside.used).into(),
+            guests: beside.guests,
+            state: row.state.into(),
+            note: row.note.clone(),
+            created: time(row.created),
+            updated: time(row.updated),
+        }
+    }
+}
+
+fn simulated() -> String {
+    "sim:".into()
+}
+
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewHost {
+    #[schema(value_type = String)]
+    pub name: Name,
+    #[schema(value_type = String)]
+    pub class: Name,
+    /// Left out: the site's own.
+    #[schema(value_type = Option<String>)]
+    pub share: Option<Name>,
+    /// Where its hypervisor answers.
+    #[serde(default = "simulated")]
+    pub uri: String,
+    /// Real ones; the class says how many more are offered.
+    pub vcpus: u32,
+    pub memory_mib: u64,
+    pub disk_gib: u64,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Class {
+    pub name: String,
+    pub kind: ClassKind,
+    /// vCPUs offered per 1000 real ones.
+    pub cpu_overcommit_permille: u32,
+}
+
+impl From<&host::HostClass> for Class {
+    fn from(row: &host::HostClass) -> Class {
+        Class {
+            name: row.name.to_string(),
+            kind: row.kind.into(),
+            cpu_overcommit_permille: row.cpu_overcommit_permille,
+        }
+    }
+}
+
+fn no_overcommit() -> u32 {
+    1000
+}
+
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewClass {
+    pub kind: ClassKind,
+    /// vCPUs offered per 1000 real ones.
+    #[serde(default = "no_overcommit")]
+    pub cpu_overcommit_permille: u32,
+}
+
+/// A stakeholder's part of the hosts.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Share {
+    pub id: u32,
+    pub name: String,
+    /// Tenants of this group are the owner's own.
+    pub group: String,
+    pub lends: bool,
+    /// The owner wants its hosts back.
+    pub recalled: bool,
+    pub vcpus: u32,
+    /// Used by the owner's own tenants.
+    pub vcpus_own: u32,
+    /// Used by others.
+    pub vcpus_lent: u32,
+    pub created: String,
+    pub updated: String,
+}
+
+impl Share {
+    pub fn of(row: &host::Share, usage: ShareUsage) -> Share {
+        Share {
+            id: row.id.0,
+            name: row.name.to_string(),
+            group: row.group.to_string(),
+            lends: row.lends,
+            recalled: row.recalled,
+            vcpus: usage.vcpus,
+            vcpus_own: usage.vcpus_own,
+            vcpus_lent: usage.vcpus_lent,
+            created: time(row.created),
+            updated: time(row.updated),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewShare {
+    #[schema(value_type = String)]
+    pub name: Name,
+    #[schema(value_type = String)]
+    pub group: Name,
+    /// Whether others may use idle hosts at all.
+    #[serde(default)]
+    pub lends: bool,
+}
