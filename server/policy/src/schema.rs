@@ -14,6 +14,8 @@ use crate::error::SettingsComplaint;
 
 /// Places of the schema written out in full.
 const MOST_PLACES: u64 = 20_000;
+/// Levels of the same; validators recurse.
+const MOST_HEIGHT: u32 = 100;
 /// References followed one after the other.
 const MOST_REFERENCES: usize = 16;
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
@@ -46,9 +48,11 @@ impl Schema {
             return Err(format!("its settings schema is of dialect {dialect}; only {DIALECT} is spoken here"));
         }
         let mut measure = Measure { root: &document, known: HashMap::new(), under_way: Vec::new() };
-        let places = measure.node(&document)?;
-        if places > MOST_PLACES {
-            return Err(format!("its settings schema has more than {MOST_PLACES} places when written out in full"));
+        let extent = measure.node(&document)?;
+        if extent.places > MOST_PLACES || extent.height > MOST_HEIGHT {
+            return Err(format!(
+                "its settings schema, written out in full, has more than {MOST_PLACES} places or is nested more than {MOST_HEIGHT} deep"
+            ));
         }
         // Patterns run in time linear in the text; look-around and back references are errors.
         let validator = jsonschema::options()
@@ -129,46 +133,55 @@ fn target<'d>(root: &'d Value, reference: &str) -> Option<&'d Value> {
     root.pointer(reference.strip_prefix('#')?)
 }
 
-/// Counts the places of a schema with each reference replaced by what it refers to.
+/// How large a part of a schema is with each reference replaced by what it refers to.
+#[derive(Clone, Copy)]
+struct Extent {
+    places: u64,
+    height: u32,
+}
+
 struct Measure<'d> {
     root: &'d Value,
-    known: HashMap<&'d str, u64>,
+    known: HashMap<&'d str, Extent>,
     under_way: Vec<&'d str>,
 }
 
 impl<'d> Measure<'d> {
-    fn node(&mut self, node: &'d Value) -> Result<u64, String> {
-        let mut sum = 1u64;
+    fn node(&mut self, node: &'d Value) -> Result<Extent, String> {
+        let mut extent = Extent { places: 1, height: 1 };
+        let mut add = |below: Extent| {
+            extent.places = extent.places.saturating_add(below.places);
+            extent.height = extent.height.max(below.height.saturating_add(1));
+        };
         match node {
             Value::Array(list) => {
                 for item in list {
-                    sum = sum.saturating_add(self.node(item)?);
+                    add(self.node(item)?);
                 }
             }
             Value::Object(members) => {
                 for (key, value) in members {
-                    let value_of_keyword = value.as_str();
-                    if REFUSED.contains(&key.as_str()) && value_of_keyword.is_some() {
-                        return Err(format!(
-                            "its settings schema uses `{key}`; only local references (`#/$defs/…`) are allowed"
-                        ));
+                    // A property may be called `$ref`; a keyword's value is a string.
+                    match (key.as_str(), value.as_str()) {
+                        (key, Some(_)) if REFUSED.contains(&key) => {
+                            return Err(format!(
+                                "its settings schema uses `{key}`; only local references (`#/$defs/…`) are allowed"
+                            ));
+                        }
+                        ("$ref", Some(reference)) => add(self.reference(reference)?),
+                        (key, _) if VALUES.contains(&key) => {}
+                        _ => add(self.node(value)?),
                     }
-                    sum = sum.saturating_add(match (key.as_str(), value_of_keyword) {
-                        ("$ref", Some(reference)) => self.reference(reference)?,
-                        // Definitions count where they are used.
-                        (key, _) if VALUES.contains(&key) => 1,
-                        _ => self.node(value)?,
-                    });
                 }
             }
             _ => {}
         }
-        Ok(sum)
+        Ok(extent)
     }
 
-    fn reference(&mut self, reference: &'d str) -> Result<u64, String> {
-        if let Some(places) = self.known.get(reference) {
-            return Ok(*places);
+    fn reference(&mut self, reference: &'d str) -> Result<Extent, String> {
+        if let Some(extent) = self.known.get(reference) {
+            return Ok(*extent);
         }
         if self.under_way.contains(&reference) {
             return Err(format!("its settings schema refers to itself at `{reference}`"));
@@ -181,10 +194,10 @@ impl<'d> Measure<'d> {
             return Err(format!("its settings schema refers to `{reference}`, which is not in it"));
         };
         self.under_way.push(reference);
-        let places = self.node(node)?;
+        let extent = self.node(node)?;
         self.under_way.pop();
-        self.known.insert(reference, places);
-        Ok(places)
+        self.known.insert(reference, extent);
+        Ok(extent)
     }
 }
 
@@ -229,6 +242,19 @@ mod tests {
         }
         let error = parse(json!({"$defs": defs, "$ref": "#/$defs/d15"})).unwrap_err();
         assert!(error.contains("places") || error.contains("one after the other"), "{error}");
+
+        let mut deep = json!({"type": "integer"});
+        for _ in 0..50 {
+            deep = json!({"items": deep});
+        }
+        let twice = json!({"items": {"$ref": "#/$defs/a"}, "$defs": {"a": {"items": {"$ref": "#/$defs/b"}}, "b": deep.clone()}});
+        assert!(parse(twice).is_ok());
+        let mut above = json!({"$ref": "#/$defs/b"});
+        for _ in 0..60 {
+            above = json!({"items": above});
+        }
+        let error = parse(json!({"items": above, "$defs": {"b": deep}})).unwrap_err();
+        assert!(error.contains("deep"), "{error}");
     }
 
     #[test]

@@ -374,6 +374,43 @@ fn truncated_and_flipped() {
     assert!((survived as usize) < good.len() / 22, "{survived}");
 }
 
+/// Bytes changed, taken out and put in, anywhere and several at a time.
+#[test]
+fn mutants() {
+    use proptest::prelude::*;
+    let sandbox = sandbox();
+    let good = Parts::default().build();
+    let change = (any::<prop::sample::Index>(), any::<u8>(), 0u8..4);
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+        cases: 400,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
+    runner
+        .run(&prop::collection::vec(change, 1..6), |changes| {
+            let mut bytes = good.clone();
+            for (at, byte, kind) in changes {
+                let at = at.index(bytes.len());
+                match kind {
+                    0 => bytes[at] = byte,
+                    1 => bytes[at] ^= 1 << (byte % 8),
+                    2 => drop(bytes.drain(at..(at + byte as usize % 16 + 1).min(bytes.len()))),
+                    _ => bytes.insert(at, byte),
+                }
+                if bytes.is_empty() {
+                    bytes.push(0);
+                }
+            }
+            // Whatever comes of it, it comes back.
+            if let Ok(inspected) = sandbox.inspect(&bytes) {
+                let chain = [Arc::new(binding(1, Hook::Placement, inspected.digest))];
+                rank(&sandbox, &chain, &view(&[4, 8, 2]));
+            }
+            Ok(())
+        })
+        .unwrap();
+}
+
 /// Nothing that one evaluation writes is there for the next: not in globals, not in memory, and
 /// not for a policy of somebody else that gets the same slot.
 #[test]

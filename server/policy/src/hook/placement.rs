@@ -1,9 +1,9 @@
 //! Where should it run?
 
 use std::borrow::Cow;
+use std::ops::Range;
 
-use cascina_core::decision::Opinion;
-use cascina_core::decision::{Amounts, Reason, Said};
+use cascina_core::decision::{Amounts, Opinion, Reason, Said};
 use cascina_core::id::HostId;
 use cascina_core::policy::{Binding, Hook, Scope};
 use cascina_core::units::Size;
@@ -31,7 +31,8 @@ pub struct Workload<'a> {
     pub cause: &'a str,
 }
 
-/// What is known of candidates beyond the view. Rows are those of the view; what is not listed is 0.
+/// What is known of candidates beyond the view. Rows are those of the view, ascending; what is not
+/// listed is 0.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PlacementFacts<'a> {
     /// (row, instances of the same farm there).
@@ -63,7 +64,9 @@ pub struct Ranking {
     pub refused: bool,
 }
 
-pub(crate) const BEST_SCORE: u32 = 10_000;
+const BEST_SCORE: u32 = 10_000;
+/// Bit of `hosts.traits`.
+const CACHED: u32 = 1;
 /// How many hosts an opinion names, as its best and as examples of a reason.
 const NAMED: usize = 3;
 
@@ -175,7 +178,7 @@ impl Places {
     }
 }
 
-/// Candidates in columns, as they cross the border: the view's own if all of it are candidates,
+/// Candidates in columns, as they cross the border: a part of the view's own if it is in one piece,
 /// else gathered.
 struct Columns<'a> {
     places: Places,
@@ -207,28 +210,21 @@ impl<'a> Columns<'a> {
     }
 
     fn new(view: &'a ClusterView, rows: &[u32], places: Places, facts: &PlacementFacts<'_>) -> Columns<'a> {
-        let whole = rows.len() == view.len();
+        let runs = runs(rows);
         let column = |column: &'a [u32]| -> Cow<'a, [u32]> {
-            if whole {
-                Cow::Borrowed(column)
-            } else {
-                Cow::Owned(rows.iter().map(|row| column[*row as usize]).collect())
+            match &runs[..] {
+                [run] => Cow::Borrowed(&column[run.clone()]),
+                runs => {
+                    let mut gathered = Vec::with_capacity(rows.len());
+                    runs.iter().for_each(|run| gathered.extend_from_slice(&column[run.clone()]));
+                    Cow::Owned(gathered)
+                }
             }
         };
-        // Rows ascend, so a row is where the whole view has it, or found by halving.
-        let find = |row: u32| if whole { Some(row as usize) } else { rows.binary_search(&row).ok() };
         let mut same_farm = vec![0; rows.len()];
-        for (row, count) in facts.same_farm {
-            if let Some(cell) = find(*row).and_then(|at| same_farm.get_mut(at)) {
-                *cell = *count;
-            }
-        }
+        meet(rows, facts.same_farm.iter().copied(), |at, count| same_farm[at] = count);
         let mut traits = vec![0; rows.len()];
-        for row in facts.cached {
-            if let Some(cell) = find(*row).and_then(|at| traits.get_mut(at)) {
-                *cell |= 1;
-            }
-        }
+        meet(rows, facts.cached.iter().map(|row| (*row, CACHED)), |at, bit| traits[at] |= bit);
         Columns {
             places,
             id: column(&view.ids),
@@ -256,6 +252,25 @@ impl<'a> Columns<'a> {
             same_farm: &self.same_farm,
             share: &self.share,
             traits: &self.traits,
+        }
+    }
+}
+
+/// Rows that follow one another without a gap. Hosts of a class are mostly enrolled together and
+/// mostly fit, so these are few and long, and copying them is copying memory.
+fn runs(rows: &[u32]) -> Vec<Range<usize>> {
+    rows.chunk_by(|a, b| a + 1 == *b).map(|run| run[0] as usize..run[0] as usize + run.len()).collect()
+}
+
+/// Calls back with the place in `rows` of every fact whose row is there; both ascend.
+fn meet(rows: &[u32], facts: impl Iterator<Item = (u32, u32)>, mut met: impl FnMut(usize, u32)) {
+    let mut at = 0;
+    for (row, fact) in facts {
+        while at < rows.len() && rows[at] < row {
+            at += 1;
+        }
+        if rows.get(at) == Some(&row) {
+            met(at, fact);
         }
     }
 }
