@@ -5,6 +5,7 @@ use cascina_core::command::Outcome;
 use cascina_core::decision::{Amounts, Question};
 use cascina_core::farm::Farm;
 use cascina_core::id::{AddressId, FarmId, InstanceId, RouterId};
+use cascina_core::instance::InstanceState;
 use cascina_core::network::{NatRule, VRouter};
 use cascina_core::operation::{OperationState, SagaKind};
 use cascina_core::principal::Principal;
@@ -71,7 +72,11 @@ pub fn associate(
         None => Target::Router,
         Some(id) => {
             let row = tx.state().rows.instances.get(&id).filter(|row| row.farm == farm.id && row.is_live());
-            row.ok_or_else(|| Refusal::not_found("instance", id))?;
+            let row = row.ok_or_else(|| Refusal::not_found("instance", id))?;
+            // If it does not come up it is ended, and its address would point at nobody.
+            if matches!(row.state, InstanceState::Scheduled | InstanceState::Staging) {
+                return Err(Refusal::Conflict(format!("instance {id} is still coming up; wait until it runs")));
+            }
             let leaves = tx.state().indexes.operations_by_farm.of(&farm.id).any(|op| {
                 tx.state().rows.operations.get(&op).is_some_and(|op| {
                     op.saga == SagaKind::InstanceTerminate

@@ -95,6 +95,29 @@ async fn an_elastic_ip_moves_and_comes_off_with_its_instance() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_elastic_ip_never_points_at_an_instance_that_did_not_come_up() {
+    let site = TestSite::new().await;
+    let farm = site.farm("ivan", 0).await;
+    let tenant = site.engine.read(|state| state.rows.farms[&farm].tenant);
+    let limit = cascina_core::decision::Amounts::UNLIMITED;
+    site.submit(Command::SetQuota { tenant, class: None, limit }).await.unwrap();
+    let address = site.submit(Command::AllocateAddress { farm }).await.unwrap().subject.parse().unwrap();
+    // Unanswered until the deadline, so that there is time to ask, and then refused.
+    let boot = |times, fault| Rule { call: Some(CallKind::Boot), times: Some(times), ..Rule::always(fault) };
+    site.hosts.set_faults(vec![
+        boot(1, Fault::Hang { effect: false }),
+        boot(1, Fault::Refuse { why: "broken on purpose".into() }),
+    ]);
+    let outcome = site.submit(Command::RunInstances { farm, ask: lines("m1.small", 1) }).await.unwrap();
+    let instance = Some(outcome.instances[0]);
+    let refused = site.submit(Command::AssociateAddress { address, instance }).await.unwrap_err();
+    assert!(matches!(&refused, Refusal::Conflict(text) if text.contains("coming up")), "{refused}");
+    assert_eq!(site.wait(outcome.operation.unwrap()).await.state, OperationState::Failed);
+    site.engine.read(|state| assert_eq!(state.rows.addresses[&address].target(), None));
+    site.sound();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whatever_step_a_host_refuses_nothing_is_left() {
     // Each round's elastic IP rests for a minute.
     let site = TestSite::with(20, true).await;
