@@ -9,8 +9,8 @@ export CARGO_TERM_COLOR ?= never
 # Lint and the tests of sandbox and store join when they have run clean on a machine without history.
 test: deps
 	$(CARGO) fmt --all --check
-	$(CARGO) test -p cascina-core -p cascina-engine --no-fail-fast
-	sh policies/build.sh --hashes
+	$(CARGO) test -p cascina-core -p cascina-drivers -p cascina-engine --no-fail-fast
+	sh policies/build.sh --check
 
 # Not yet clean everywhere.
 lint:
