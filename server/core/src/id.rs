@@ -27,6 +27,15 @@ fn parse(text: &str, prefix: &'static str) -> Result<u64, IdError> {
     u64::from_str_radix(digits, 16).map_err(|_| error())
 }
 
+/// The number as 17 hex digits. By hand, since a commit writes dozens of ids.
+fn digits(number: u64, room: &mut [u8; 17]) -> &str {
+    room[0] = b'0';
+    for (place, digit) in room[1..].iter_mut().enumerate() {
+        *digit = b"0123456789abcdef"[(number >> (60 - 4 * place) & 15) as usize];
+    }
+    std::str::from_utf8(room).unwrap_or_else(|_| unreachable!("hex digits are UTF-8"))
+}
+
 macro_rules! ids {
     ($($(#[$meta:meta])* $name:ident $prefix:literal;)*) => {$(
         $(#[$meta])*
@@ -39,7 +48,8 @@ macro_rules! ids {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!($prefix, "{:017x}"), self.0)
+                f.write_str($prefix)?;
+                f.write_str(digits(self.0, &mut [0; 17]))
             }
         }
 

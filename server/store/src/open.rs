@@ -101,8 +101,8 @@ fn writable(path: &Path) -> Result<Connection, StoreError> {
     conn.pragma_update(None, "temp_store", "memory")?;
     // 64 MiB: a page that many commits touch is read once.
     conn.pragma_update(None, "cache_size", -65_536)?;
-    // Pages: 16 MiB of log before it is copied into the database.
-    conn.pragma_update(None, "wal_autocheckpoint", 2048)?;
+    // Pages: 32 MiB of log before it is copied into the database.
+    conn.pragma_update(None, "wal_autocheckpoint", 4096)?;
     conn.pragma_update(None, "journal_size_limit", 67_108_864)?;
     conn.set_prepared_statement_cache_capacity(128);
     Ok(conn)

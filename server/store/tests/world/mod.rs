@@ -1,5 +1,6 @@
 //! A small site and things in it, for tests and benchmarks.
 #![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so")]
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -314,7 +315,7 @@ pub fn create(seq: u64, id: u64, network: &VirtualNetwork, nth: u32, host: u32) 
     let operation = operation(id, &instance, OperationState::Running);
     let (tenant, farm) = (network.tenant.0, network.farm.0);
     let decisions = [
-        Arc::new(decision(!id, tenant, farm, id, Hook::Quota, seq - 1)),
+        Arc::new(decision(id ^ 1 << 20, tenant, farm, id, Hook::Quota, seq - 1)),
         Arc::new(decision(id, tenant, farm, id, Hook::Placement, seq - 1)),
     ];
     let event = Event {
