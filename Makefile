@@ -5,14 +5,11 @@ export CARGO_TERM_COLOR ?= never
 
 .PHONY: test lint deps policies bench
 
-# Format, the tests of what runs a farm, and that the checked-in policies match their sources.
-# Lint and the tests of sandbox and store join when they have run clean on a machine without history.
-test: deps
-	$(CARGO) fmt --all --check
-	$(CARGO) test -p cascina-core -p cascina-drivers -p cascina-engine --no-fail-fast
+# Format, clippy, unit, property and integration tests; the policies are rebuilt and compared.
+test: deps lint
+	$(CARGO) test --workspace --no-fail-fast
 	sh policies/build.sh --check
 
-# Not yet clean everywhere.
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
