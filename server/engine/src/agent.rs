@@ -11,6 +11,7 @@ use cascina_core::instance::InstanceState;
 use cascina_core::network::RouterState;
 use cascina_core::principal::Principal;
 use cascina_core::state::{Guest, State};
+use cascina_core::units::Timestamp;
 use cascina_drivers::{GuestState, HostCall, HostRef, Inventory, Reply};
 
 use crate::command::observed;
@@ -51,20 +52,21 @@ pub async fn reconcile(engine: Engine, every: Duration) {
                 .map(|host| {
                     let (shared, host) = (engine.shared(), Arc::clone(host));
                     tokio::spawn(async move {
+                        let asked = shared.clock.now();
                         let found = inventory(&shared, &host).await;
-                        (host, found)
+                        (host, asked, found)
                     })
                 })
                 .collect();
             for task in asked {
-                let Ok((host, found)) = task.await else { continue };
+                let Ok((host, asked, found)) = task.await else { continue };
                 match found {
                     Some(found) => {
                         misses.remove(&host.id);
                         if host.state == HostState::Down {
                             ask(&engine, Command::HostSeen { host: host.id, up: true, note: None }).await;
                         }
-                        compare(&engine, &host, found).await;
+                        compare(&engine, &host, asked, found).await;
                     }
                     None => {
                         let missed = misses.entry(host.id).or_default();
@@ -99,7 +101,8 @@ struct Difference {
     calls: Vec<HostCall>,
 }
 
-fn difference(state: &State, host: &Host, found: &Inventory) -> Difference {
+/// What changed since the host was asked is not judged by its answer.
+fn difference(state: &State, host: &Host, asked: Timestamp, found: &Inventory) -> Difference {
     let mut difference = Difference { commands: Vec::new(), calls: Vec::new() };
     let quiet = |farm: &FarmId| state.indexes.operations_by_farm.of(farm).next().is_none();
     let mut seen = BTreeSet::new();
@@ -115,7 +118,8 @@ fn difference(state: &State, host: &Host, found: &Inventory) -> Difference {
                         GuestState::Running => InstanceState::Running,
                         GuestState::Stopped | GuestState::Staged | GuestState::Crashed => InstanceState::Stopped,
                     };
-                    let comparable = matches!(row.state, InstanceState::Running | InstanceState::Stopped);
+                    let settled = matches!(row.state, InstanceState::Running | InstanceState::Stopped);
+                    let comparable = settled && row.updated < asked;
                     // One that runs though it should be stopped is not claimed for: a person must look.
                     let claimed = real != InstanceState::Running;
                     if comparable && row.state != real && claimed {
@@ -127,7 +131,8 @@ fn difference(state: &State, host: &Host, found: &Inventory) -> Difference {
             },
             Guest::Router(id) => match state.rows.routers.get(&id) {
                 Some(row) if row.host == Some(host.id) => {
-                    if row.state == RouterState::Running && guest.state != GuestState::Running {
+                    let settled = row.state == RouterState::Running && row.updated < asked;
+                    if settled && guest.state != GuestState::Running {
                         let note = "it ended by itself".to_string();
                         difference.commands.push(Command::RouterSeen { router: id, up: false, note });
                     }
@@ -141,7 +146,8 @@ fn difference(state: &State, host: &Host, found: &Inventory) -> Difference {
         match guest {
             Guest::Instance(id) => {
                 let gone = state.rows.instances.get(&id).is_some_and(|row| {
-                    quiet(&row.farm) && matches!(row.state, InstanceState::Running | InstanceState::Stopped)
+                    let settled = matches!(row.state, InstanceState::Running | InstanceState::Stopped);
+                    quiet(&row.farm) && settled && row.updated < asked
                 });
                 if gone {
                     let state = InstanceState::Error;
@@ -168,8 +174,8 @@ fn difference(state: &State, host: &Host, found: &Inventory) -> Difference {
     difference
 }
 
-async fn compare(engine: &Engine, host: &Host, found: Inventory) {
-    let difference = engine.read(|state| difference(state, host, &found));
+async fn compare(engine: &Engine, host: &Host, asked: Timestamp, found: Inventory) {
+    let difference = engine.read(|state| difference(state, host, asked, &found));
     for command in difference.commands {
         ask(engine, command).await;
     }

@@ -166,8 +166,9 @@ impl Shared {
         }
     }
 
-    pub fn store_failed(&self) {
-        self.store_sound.store(false, Ordering::Relaxed);
+    /// Whether the last batch could be stored.
+    pub fn set_store_sound(&self, sound: bool) {
+        self.store_sound.store(sound, Ordering::Relaxed);
     }
 
     /// Persists that the sandbox gave up on a binding.
@@ -312,7 +313,7 @@ impl Engine {
     }
 
     pub fn is_ready(&self) -> bool {
-        self.shared.ready.load(Ordering::Relaxed)
+        self.shared.ready.load(Ordering::Relaxed) && self.shared.store_sound.load(Ordering::Relaxed)
     }
 
     pub fn reader(&self) -> &Reader {

@@ -65,20 +65,18 @@ async fn perform(shared: &Arc<Shared>, errands: Vec<Errand>) -> Vec<(Errand, Res
     let tasks: Vec<_> = errands
         .into_iter()
         .map(|errand| {
-            let shared = Arc::clone(shared);
-            tokio::spawn(async move {
-                let result = errand_calls(&shared, &errand).await;
-                (errand, result)
-            })
+            let (shared, mine) = (Arc::clone(shared), errand.clone());
+            (errand, tokio::spawn(async move { errand_calls(&shared, &mine).await }))
         })
         .collect();
     let mut done = Vec::with_capacity(tasks.len());
-    for task in tasks {
-        match task.await {
-            Ok(pair) => done.push(pair),
-            // A panic in a driver: the errand is lost, so the step must not look complete.
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
+    for (errand, task) in tasks {
+        // A driver that panics has not answered, which is no reason to forget the operation.
+        let result = task.await.unwrap_or_else(|error| {
+            let (host, why) = (errand.host.name.clone(), format!("its driver failed: {error}"));
+            Err(DriverError::Unreachable { host, call: "errand", why })
+        });
+        done.push((errand, result));
     }
     done
 }

@@ -60,6 +60,7 @@ pub fn run(mut store: Store, mut kernel: Kernel, shared: Arc<Shared>, mut inbox:
         match committed {
             Ok(()) => {
                 crash(&shared, &events, "after-commit");
+                shared.set_store_sound(true);
                 publish(&shared, events);
                 for (answer, result) in answers {
                     let _ = answer.send(Ok(result));
@@ -73,7 +74,7 @@ pub fn run(mut store: Store, mut kernel: Kernel, shared: Arc<Shared>, mut inbox:
                     let _ = answer.send(Err(Fault::Store(error.to_string())));
                 }
                 // A full disk does not get emptier by asking at once.
-                shared.store_failed();
+                shared.set_store_sound(false);
                 std::thread::park_timeout(Duration::from_millis(50));
                 shared.retry_operations();
             }

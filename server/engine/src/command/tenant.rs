@@ -13,7 +13,7 @@ use cascina_core::state::{Key, State};
 use cascina_core::tenant::{Tenant, TenantRequest, TenantState};
 
 use super::{admin, outcome, told};
-use crate::saga::farm_create::put_limits;
+use crate::saga::identity::put_limits;
 use crate::tx::{Told, Tx};
 use crate::verdict::{self, Party};
 

@@ -67,19 +67,24 @@ pub fn settle(tx: &mut Tx<'_>, id: OperationId, cursor: u32, back: bool, answer:
         undone(tx, &script, operation, answer);
         return;
     }
+    match answer.and_then(|answer| acted(tx, &script, &operation, answer)) {
+        Ok(operation) => forward(tx, &script, operation, None),
+        Err(error) => failed(tx, &script, operation, error),
+    }
+}
+
+/// Writes down what a step did, or nothing at all.
+fn acted(tx: &mut Tx<'_>, script: &Script, operation: &Operation, answer: Answer) -> Result<Operation, StepError> {
     let mark = tx.mark();
-    let result = answer.and_then(|answer| (script.acted)(cursor as usize, tx, &operation, answer));
-    // The saga may have changed its own row (a partial success drops instances from it).
-    let operation = tx.state().rows.operations.get(&id).map_or(operation, |row| Operation::clone(row));
-    match result {
+    let mut moved = operation.clone();
+    match (script.acted)(operation.cursor as usize, tx, &mut moved, answer) {
         Ok(note) => {
-            let mut operation = operation;
-            done(&mut operation, note, tx);
-            forward(tx, &script, operation, None);
+            done(&mut moved, note, tx);
+            Ok(moved)
         }
         Err(error) => {
             tx.back_to(mark);
-            failed(tx, &script, operation, error);
+            Err(error)
         }
     }
 }
@@ -108,42 +113,22 @@ fn forward(tx: &mut Tx<'_>, script: &Script, mut operation: Operation, mut given
             turn_back(tx, script, operation);
             return;
         }
-        let work = match given.take() {
-            Some(Answer::Nothing) | None => (script.act)(step, tx.state(), &operation),
-            Some(answer) => {
-                let mark = tx.mark();
-                match (script.acted)(step, tx, &operation, answer) {
-                    Ok(note) => {
-                        done(&mut operation, note, tx);
-                        continue;
-                    }
-                    Err(error) => {
-                        tx.back_to(mark);
-                        failed(tx, script, operation, error);
-                        return;
-                    }
+        let answer = match given.take() {
+            None | Some(Answer::Nothing) => match (script.act)(step, tx.state(), &operation) {
+                Ok(Work::Nothing) => Ok(Answer::Nothing),
+                Ok(Work::Errands(_) | Work::Decide(_) | Work::Wait) => {
+                    let record = &mut operation.steps[step];
+                    record.state = StepState::Acting;
+                    record.updated = tx.now;
+                    save(tx, operation, "operation.step");
+                    return;
                 }
-            }
+                Err(error) => Err(error),
+            },
+            Some(answer) => Ok(answer),
         };
-        match work {
-            Ok(Work::Nothing) => {
-                let mark = tx.mark();
-                match (script.acted)(step, tx, &operation, Answer::Nothing) {
-                    Ok(note) => done(&mut operation, note, tx),
-                    Err(error) => {
-                        tx.back_to(mark);
-                        failed(tx, script, operation, error);
-                        return;
-                    }
-                }
-            }
-            Ok(Work::Errands(_) | Work::Decide(_) | Work::Wait) => {
-                let record = &mut operation.steps[step];
-                record.state = StepState::Acting;
-                record.updated = tx.now;
-                save(tx, operation, "operation.step");
-                return;
-            }
+        match answer.and_then(|answer| acted(tx, script, &operation, answer)) {
+            Ok(moved) => operation = moved,
             Err(error) => {
                 failed(tx, script, operation, error);
                 return;
@@ -407,7 +392,7 @@ pub fn mend(tx: &mut Tx<'_>, id: OperationId, remedy: Remedy) -> Result<(), Refu
             } else {
                 let answer = if remedy == Remedy::Adopt { Answer::Errands(Vec::new()) } else { Answer::Nothing };
                 if remedy == Remedy::Adopt {
-                    (script.acted)(step, tx, &operation, answer)
+                    (script.acted)(step, tx, &mut operation, answer)
                         .map_err(|error| Refusal::Conflict(format!("cannot adopt this step: {error}")))?;
                 }
                 operation.steps[step].state = word;

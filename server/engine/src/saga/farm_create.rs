@@ -18,6 +18,7 @@ use cascina_core::tenant::{Tenant, TenantState, User};
 use cascina_drivers::HostCall;
 
 use super::executor::drop_holds;
+use super::identity::{create_identity, remove_identity};
 use super::instance_run::{place_items, took};
 use super::{Answer, Errand, Saga, StepError, Work, errands, instance_run, site_calls};
 use crate::command::user::new_access_key;
@@ -135,7 +136,12 @@ impl Saga for FarmCreate {
         }
     }
 
-    fn acted(step: Step, tx: &mut Tx<'_>, operation: &Operation, answer: Answer) -> Result<Option<String>, StepError> {
+    fn acted(
+        step: Step,
+        tx: &mut Tx<'_>,
+        operation: &mut Operation,
+        answer: Answer,
+    ) -> Result<Option<String>, StepError> {
         match step {
             Step::CreateIdentity => create_identity(tx, operation, &answer),
             Step::HoldQuota => hold_quota(tx, operation),
@@ -250,68 +256,6 @@ fn primary(state: &State, farm: FarmId) -> Result<ElasticIp, StepError> {
         .ok_or_else(|| StepError::Final(format!("{farm} has no address of its own")))
 }
 
-fn create_identity(tx: &mut Tx<'_>, operation: &Operation, answer: &Answer) -> Result<Option<String>, StepError> {
-    let mut farm = farm(tx.state(), operation)?;
-    let request = &farm.request;
-    if !tx.state().rows.tenants.contains_key(&farm.tenant) {
-        if tx.state().indexes.tenant_names.contains_key(&request.tenant.name) {
-            return Err(StepError::Final(format!("tenant {} came into being meanwhile", request.tenant.name)));
-        }
-        tx.put(Tenant {
-            id: farm.tenant,
-            name: request.tenant.name.clone(),
-            groups: request.tenant.groups.clone(),
-            tier: request.tenant.tier.clone(),
-            state: TenantState::Active,
-            approver: None,
-            decision: Some(farm.decision),
-            with_farm: true,
-            created: tx.now,
-            updated: tx.now,
-        });
-    }
-    if let Answer::Decisions(decisions) = answer {
-        for decision in decisions {
-            put_limits(tx, farm.tenant, decision);
-        }
-    }
-    let known = tx.state().indexes.user_names.get(&(Some(farm.tenant), request.user.clone())).copied();
-    let user = match known {
-        Some(user) => user,
-        None => {
-            let id = UserId(tx.number());
-            tx.put(User {
-                id,
-                tenant: Some(farm.tenant),
-                name: farm.request.user.clone(),
-                role: Role::TenantAdmin,
-                groups: Vec::new(),
-                ssh_key: farm.request.ssh_key.clone(),
-                with_farm: true,
-                active: true,
-                created: tx.now,
-                updated: tx.now,
-            });
-            new_access_key(tx, id);
-            id
-        }
-    };
-    farm.user = Some(user);
-    farm.updated = tx.now;
-    let note = format!("tenant {}, user {}", farm.request.tenant.name, farm.request.user);
-    tx.put(farm);
-    Ok(Some(note))
-}
-
-/// Writes the limits that quota policies gave to a tenant.
-pub fn put_limits(tx: &mut Tx<'_>, tenant: TenantId, decision: &cascina_core::decision::Decision) {
-    for (class, limit) in verdict::limits(decision) {
-        let Ok(class) = class.map(|text| text.parse()).transpose() else { continue };
-        let id = QuotaId(tx.number());
-        tx.put(Quota { id, tenant, class, limit, created: tx.now, updated: tx.now });
-    }
-}
-
 fn hold_quota(tx: &mut Tx<'_>, operation: &Operation) -> Result<Option<String>, StepError> {
     let farm = farm(tx.state(), operation)?;
     let tenant = tx.state().rows.tenants.get(&farm.tenant).cloned();
@@ -408,7 +352,7 @@ fn set_router(tx: &mut Tx<'_>, farm: FarmId, change: impl FnOnce(&mut VRouter)) 
     Ok(None)
 }
 
-fn place_instances(tx: &mut Tx<'_>, operation: &Operation, answer: &Answer) -> Result<Option<String>, StepError> {
+fn place_instances(tx: &mut Tx<'_>, operation: &mut Operation, answer: &Answer) -> Result<Option<String>, StepError> {
     let farm = farm(tx.state(), operation)?;
     let Answer::Decisions(decisions) = answer else { return Ok(None) };
     if tx.state().indexes.holds_by_operation.of(&operation.id).next().is_none() {
@@ -422,10 +366,8 @@ fn place_instances(tx: &mut Tx<'_>, operation: &Operation, answer: &Answer) -> R
     // What was held is now used.
     drop_holds(tx, operation.id);
     let note = format!("{} instances", made.len());
-    let mut changed = operation.clone();
-    changed.min_count = farm.request.items.iter().map(|item| item.min_count).sum();
-    changed.instances = made;
-    tx.put(changed);
+    operation.min_count = farm.request.items.iter().map(|item| item.min_count).sum();
+    operation.instances = made;
     Ok(Some(note))
 }
 
@@ -453,49 +395,5 @@ pub fn release_addresses(tx: &mut Tx<'_>, farm: FarmId) {
             row.updated = tx.now;
             tx.put(row);
         }
-    }
-}
-
-/// User, keys, quota and tenant that came with the farm go with it, if it is the tenant's last.
-pub fn remove_identity(tx: &mut Tx<'_>, farm: FarmId) {
-    let Some(tenant) = tx.state().rows.farms.get(&farm).map(|row| row.tenant) else { return };
-    let others = tx
-        .state()
-        .indexes
-        .farms_by_tenant
-        .of(&tenant)
-        .any(|id| id != farm && tx.state().rows.farms.get(&id).is_some_and(|row| !row.state.is_over()));
-    if others {
-        return;
-    }
-    let users: Vec<_> = tx.state().indexes.users_by_tenant.of(&Some(tenant)).collect();
-    let goes = tx.state().rows.tenants.get(&tenant).is_some_and(|row| row.with_farm);
-    for id in users {
-        if !goes && !tx.state().rows.users.get(&id).is_some_and(|user| user.with_farm) {
-            continue;
-        }
-        let keys: Vec<_> = tx.state().indexes.keys_by_user.of(&id).collect();
-        for key in keys {
-            tx.remove(Key::AccessKey(key));
-        }
-        tx.remove(Key::User(id));
-    }
-    if goes {
-        let quotas: Vec<_> = tx.state().indexes.quotas_by_tenant.of(&tenant).collect();
-        for quota in quotas {
-            tx.remove(Key::Quota(quota));
-        }
-        let bindings: Vec<_> = tx
-            .state()
-            .rows
-            .bindings
-            .values()
-            .filter(|row| row.scope == cascina_core::policy::Scope::Tenant(tenant))
-            .map(|row| row.id)
-            .collect();
-        for binding in bindings {
-            tx.remove(Key::Binding(binding));
-        }
-        tx.remove(Key::Tenant(tenant));
     }
 }

@@ -6,7 +6,8 @@ use cascina_core::operation::{Operation, OperationState};
 use cascina_core::state::State;
 
 use super::executor::drop_holds;
-use super::farm_create::{farm, release_addresses, remove_identity, remove_networks, remove_routers};
+use super::farm_create::{farm, release_addresses, remove_networks, remove_routers};
+use super::identity::remove_identity;
 use super::{Answer, Saga, StepError, Work, errands, instance_run, site_calls};
 use crate::tx::Tx;
 use cascina_core::instance::InstanceState;
@@ -68,7 +69,12 @@ impl Saga for FarmDelete {
         })
     }
 
-    fn acted(step: Step, tx: &mut Tx<'_>, operation: &Operation, answer: Answer) -> Result<Option<String>, StepError> {
+    fn acted(
+        step: Step,
+        tx: &mut Tx<'_>,
+        operation: &mut Operation,
+        answer: Answer,
+    ) -> Result<Option<String>, StepError> {
         // A host that refuses to destroy may do so later: nothing may be left.
         if let Err(StepError::Final(error)) = errands(&answer) {
             return Err(StepError::Passing(error));
@@ -118,14 +124,4 @@ impl Saga for FarmDelete {
             }
         }
     }
-
-    fn undo(_: Step, _: &State, _: &Operation) -> Work {
-        Work::Nothing
-    }
-
-    fn undone(_: Step, _: &mut Tx<'_>, _: &Operation) -> Result<(), StepError> {
-        Ok(())
-    }
-
-    fn failed(_: &mut Tx<'_>, _: &Operation) {}
 }

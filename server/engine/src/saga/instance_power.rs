@@ -40,7 +40,12 @@ impl Saga for InstanceStart {
         }
     }
 
-    fn acted(step: Step, tx: &mut Tx<'_>, operation: &Operation, answer: Answer) -> Result<Option<String>, StepError> {
+    fn acted(
+        step: Step,
+        tx: &mut Tx<'_>,
+        operation: &mut Operation,
+        answer: Answer,
+    ) -> Result<Option<String>, StepError> {
         errands(&answer)?;
         if step == Step::Act {
             all(tx, operation, InstanceState::Running, None);
@@ -53,10 +58,6 @@ impl Saga for InstanceStart {
             Step::Act => stop(state, operation).unwrap_or(Work::Nothing),
             Step::Begin | Step::Finish => Work::Nothing,
         }
-    }
-
-    fn undone(_: Step, _: &mut Tx<'_>, _: &Operation) -> Result<(), StepError> {
-        Ok(())
     }
 
     fn failed(tx: &mut Tx<'_>, operation: &Operation) {
@@ -87,23 +88,18 @@ impl Saga for InstanceStop {
         }
     }
 
-    fn acted(step: Step, tx: &mut Tx<'_>, operation: &Operation, answer: Answer) -> Result<Option<String>, StepError> {
+    fn acted(
+        step: Step,
+        tx: &mut Tx<'_>,
+        operation: &mut Operation,
+        answer: Answer,
+    ) -> Result<Option<String>, StepError> {
         errands(&answer)?;
         if step == Step::Act {
             all(tx, operation, InstanceState::Stopped, None);
         }
         Ok(None)
     }
-
-    fn undo(_: Step, _: &State, _: &Operation) -> Work {
-        Work::Nothing
-    }
-
-    fn undone(_: Step, _: &mut Tx<'_>, _: &Operation) -> Result<(), StepError> {
-        Ok(())
-    }
-
-    fn failed(_: &mut Tx<'_>, _: &Operation) {}
 }
 
 pub struct InstanceReboot;
@@ -124,17 +120,7 @@ impl Saga for InstanceReboot {
         }
     }
 
-    fn acted(_: Step, _: &mut Tx<'_>, _: &Operation, answer: Answer) -> Result<Option<String>, StepError> {
+    fn acted(_: Step, _: &mut Tx<'_>, _: &mut Operation, answer: Answer) -> Result<Option<String>, StepError> {
         errands(&answer).map(|()| None)
     }
-
-    fn undo(_: Step, _: &State, _: &Operation) -> Work {
-        Work::Nothing
-    }
-
-    fn undone(_: Step, _: &mut Tx<'_>, _: &Operation) -> Result<(), StepError> {
-        Ok(())
-    }
-
-    fn failed(_: &mut Tx<'_>, _: &Operation) {}
 }

@@ -40,7 +40,12 @@ impl Saga for InstanceRun {
         }
     }
 
-    fn acted(step: Step, tx: &mut Tx<'_>, operation: &Operation, answer: Answer) -> Result<Option<String>, StepError> {
+    fn acted(
+        step: Step,
+        tx: &mut Tx<'_>,
+        operation: &mut Operation,
+        answer: Answer,
+    ) -> Result<Option<String>, StepError> {
         match step {
             Step::Stage => staged(tx, operation, &answer),
             Step::Boot => booted(tx, operation, &answer),
@@ -53,10 +58,6 @@ impl Saga for InstanceRun {
             Step::Stage | Step::Boot => site_calls::destroy_instances(state, operation.farm, &operation.instances),
             Step::Finish => Work::Nothing,
         }
-    }
-
-    fn undone(_: Step, _: &mut Tx<'_>, _: &Operation) -> Result<(), StepError> {
-        Ok(())
     }
 
     fn failed(tx: &mut Tx<'_>, operation: &Operation) {
@@ -166,18 +167,18 @@ fn new_instance(
     Ok(id)
 }
 
-pub fn staged(tx: &mut Tx<'_>, operation: &Operation, answer: &Answer) -> Result<Option<String>, StepError> {
+pub fn staged(tx: &mut Tx<'_>, operation: &mut Operation, answer: &Answer) -> Result<Option<String>, StepError> {
     enough(tx, operation, answer, InstanceState::Staging)
 }
 
-pub fn booted(tx: &mut Tx<'_>, operation: &Operation, answer: &Answer) -> Result<Option<String>, StepError> {
+pub fn booted(tx: &mut Tx<'_>, operation: &mut Operation, answer: &Answer) -> Result<Option<String>, StepError> {
     enough(tx, operation, answer, InstanceState::Running)
 }
 
 /// Goes on with those that worked if they are enough; the others are cleaned away on their own.
 fn enough(
     tx: &mut Tx<'_>,
-    operation: &Operation,
+    operation: &mut Operation,
     answer: &Answer,
     state: InstanceState,
 ) -> Result<Option<String>, StepError> {
@@ -209,10 +210,8 @@ fn enough(
     for (id, error) in &lost {
         set(tx, *id, InstanceState::Error, Some(error.clone()));
     }
-    let mut changed = operation.clone();
-    changed.instances = kept;
-    let note = format!("{} of {} came up", changed.instances.len(), operation.instances.len());
-    tx.put(changed);
+    let note = format!("{} of {} came up", kept.len(), operation.instances.len());
+    operation.instances = kept;
     let cleanup = super::instance_terminate::operation(tx, operation, lost.into_iter().map(|(id, _)| id).collect());
     executor::begin(tx, cleanup, Answer::Nothing);
     Ok(Some(note))

@@ -96,7 +96,12 @@ impl Saga for InstanceTerminate {
         }
     }
 
-    fn acted(step: Step, tx: &mut Tx<'_>, operation: &Operation, answer: Answer) -> Result<Option<String>, StepError> {
+    fn acted(
+        step: Step,
+        tx: &mut Tx<'_>,
+        operation: &mut Operation,
+        answer: Answer,
+    ) -> Result<Option<String>, StepError> {
         if let Err(StepError::Final(error)) = errands(&answer) {
             return Err(StepError::Passing(error));
         }
@@ -116,9 +121,7 @@ impl Saga for InstanceTerminate {
                     if let Ok(router) = site_calls::router(tx.state(), operation.farm).cloned() {
                         tx.put(VRouter { desired_revision: router.desired_revision + 1, ..router });
                     }
-                    let mut changed = operation.clone();
-                    changed.address = Some(*first);
-                    tx.put(changed);
+                    operation.address = Some(*first);
                 }
                 Ok(None)
             }
@@ -134,14 +137,4 @@ impl Saga for InstanceTerminate {
             }
         }
     }
-
-    fn undo(_: Step, _: &State, _: &Operation) -> Work {
-        Work::Nothing
-    }
-
-    fn undone(_: Step, _: &mut Tx<'_>, _: &Operation) -> Result<(), StepError> {
-        Ok(())
-    }
-
-    fn failed(_: &mut Tx<'_>, _: &Operation) {}
 }

@@ -8,6 +8,7 @@
 mod executor;
 pub mod farm_create;
 pub mod farm_delete;
+pub mod identity;
 pub mod instance_power;
 pub mod instance_run;
 pub mod instance_terminate;
@@ -100,17 +101,23 @@ pub trait Saga {
     const VERSION: u32;
 
     fn act(step: Self::Step, state: &State, operation: &Operation) -> Result<Work, StepError>;
-    /// Writes down what the step did; the text is for people.
+    /// Writes down what the step did; the text is for people. What it changes of its operation counts
+    /// if it succeeds.
     fn acted(
         step: Self::Step,
         tx: &mut Tx<'_>,
-        operation: &Operation,
+        operation: &mut Operation,
         answer: Answer,
     ) -> Result<Option<String>, StepError>;
-    fn undo(step: Self::Step, state: &State, operation: &Operation) -> Work;
-    fn undone(step: Self::Step, tx: &mut Tx<'_>, operation: &Operation) -> Result<(), StepError>;
+    /// Nothing, for a saga that only goes forward.
+    fn undo(_: Self::Step, _: &State, _: &Operation) -> Work {
+        Work::Nothing
+    }
+    fn undone(_: Self::Step, _: &mut Tx<'_>, _: &Operation) -> Result<(), StepError> {
+        Ok(())
+    }
     /// All is undone.
-    fn failed(tx: &mut Tx<'_>, operation: &Operation);
+    fn failed(_: &mut Tx<'_>, _: &Operation) {}
 }
 
 /// What a step left to read for people, if it worked.
@@ -125,7 +132,7 @@ pub struct Script {
     pub name: fn(usize) -> &'static str,
     pub pivot: usize,
     pub act: fn(usize, &State, &Operation) -> Result<Work, StepError>,
-    pub acted: fn(usize, &mut Tx<'_>, &Operation, Answer) -> Noted,
+    pub acted: fn(usize, &mut Tx<'_>, &mut Operation, Answer) -> Noted,
     pub undo: fn(usize, &State, &Operation) -> Work,
     pub undone: fn(usize, &mut Tx<'_>, &Operation) -> Result<(), StepError>,
     pub failed: fn(&mut Tx<'_>, &Operation),

@@ -51,7 +51,12 @@ impl Saga for RouterApply {
         }
     }
 
-    fn acted(step: Step, tx: &mut Tx<'_>, operation: &Operation, answer: Answer) -> Result<Option<String>, StepError> {
+    fn acted(
+        step: Step,
+        tx: &mut Tx<'_>,
+        operation: &mut Operation,
+        answer: Answer,
+    ) -> Result<Option<String>, StepError> {
         errands(&answer)?;
         match step {
             Step::Begin => Ok(None),
@@ -68,14 +73,4 @@ impl Saga for RouterApply {
             }
         }
     }
-
-    fn undo(_: Step, _: &State, _: &Operation) -> Work {
-        Work::Nothing
-    }
-
-    fn undone(_: Step, _: &mut Tx<'_>, _: &Operation) -> Result<(), StepError> {
-        Ok(())
-    }
-
-    fn failed(_: &mut Tx<'_>, _: &Operation) {}
 }

@@ -89,7 +89,11 @@ async fn an_elastic_ip_moves_and_comes_off_with_its_instance() {
     });
     let outcome = site.submit(Command::Power { instances: vec![instance], power: Power::Terminate }).await.unwrap();
     assert_eq!(site.wait(outcome.operation.unwrap()).await.state, OperationState::Done);
-    site.engine.read(|state| assert_eq!(state.rows.addresses[&address].target(), None));
+    site.engine.read(|state| {
+        assert_eq!(state.rows.addresses[&address].target(), None);
+        let router = state.rows.routers.values().next().unwrap();
+        assert_eq!(router.applied_revision, router.desired_revision, "the router was told");
+    });
     site.submit(Command::ReleaseAddress { address }).await.unwrap();
     site.sound();
 }
@@ -150,6 +154,29 @@ async fn whatever_step_a_host_refuses_nothing_is_left() {
             site.engine.read(|state| assert_eq!(state.rows.tenants.len(), 0));
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_farm_that_fails_takes_its_own_user_along_and_no_other() {
+    let site = TestSite::new().await;
+    let farm = site.farm("judy", 0).await;
+    let tenant = site.engine.read(|state| state.rows.farms[&farm].tenant);
+    let limit = cascina_core::decision::Amounts::UNLIMITED;
+    site.submit(Command::SetQuota { tenant, class: None, limit }).await.unwrap();
+    let refuse = Rule { call: Some(CallKind::ProbeRouter), ..Rule::always(Fault::Refuse { why: "no".into() }) };
+    site.hosts.set_faults(vec![refuse]);
+    let mut second = ask("judy", 0);
+    second.name = name("second");
+    second.user = Some(name("helper"));
+    let outcome = site.submit(Command::CreateFarm(second)).await.unwrap();
+    assert_eq!(site.wait(outcome.operation.unwrap()).await.state, OperationState::Failed);
+    site.engine.read(|state| {
+        let users: Vec<_> = state.rows.users.values().map(|user| user.name.as_str()).collect();
+        assert_eq!(users, ["judy-tenant"]);
+        assert_eq!(state.rows.access_keys.len(), 1);
+        assert_eq!(state.rows.tenants.len(), 1);
+    });
+    site.sound();
 }
 
 #[tokio::test(flavor = "multi_thread")]
