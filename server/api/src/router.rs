@@ -36,6 +36,10 @@ pub trait Simulation: Send + Sync {
     ///
     /// What is wrong with them, for people.
     fn set_faults(&self, faults: Value) -> Result<(), String>;
+    /// # Errors
+    ///
+    /// What is wrong with it, or what is not there for it to befall, for people.
+    fn strike(&self, incident: Value) -> Result<(), String>;
     fn world(&self) -> Value;
 }
 
@@ -114,6 +118,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(operation::cancel_operation))
         .routes(routes!(events::list_events))
         .routes(routes!(simulation::show_faults, simulation::set_faults))
+        .routes(routes!(simulation::strike))
         .routes(routes!(simulation::show_world))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))

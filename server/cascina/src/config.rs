@@ -61,6 +61,20 @@ pub struct Server {
     /// A call to a host counts as unanswered after this.
     pub call_deadline_s: u64,
     pub reconcile_every_s: u64,
+    /// How long a token lasts that a user gets for an access key.
+    pub token_ttl_s: u64,
+    /// What goes into the log, as `tracing` filters have it.
+    pub log: String,
+    pub log_form: LogForm,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogForm {
+    /// A line an entry, for people.
+    Text,
+    /// An object a line, for programs.
+    Json,
 }
 
 impl Default for Server {
@@ -70,6 +84,9 @@ impl Default for Server {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             call_deadline_s: 120,
             reconcile_every_s: 60,
+            token_ttl_s: 43_200,
+            log: "info".into(),
+            log_form: LogForm::Text,
         }
     }
 }
@@ -173,6 +190,7 @@ impl Config {
         };
         positive("server.call_deadline_s", self.server.call_deadline_s, 86_400)?;
         positive("server.reconcile_every_s", self.server.reconcile_every_s, 86_400)?;
+        positive("server.token_ttl_s", self.server.token_ttl_s, 31_536_000)?;
         positive("policies.component_mib", self.policies.component_mib as u64, 64)?;
         positive("policies.memory_mib", self.policies.memory_mib as u64, 1024)?;
         positive("policies.fuel", self.policies.fuel, u64::MAX)?;

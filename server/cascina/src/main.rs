@@ -3,8 +3,12 @@
 mod client;
 mod config;
 mod embedded;
+mod keys;
+mod listen;
 mod offline;
 mod ranges;
+mod serve;
+mod simulated;
 mod site;
 mod wiring;
 
@@ -39,6 +43,11 @@ struct ConfigFile {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Run the server until it is interrupted.
+    Serve {
+        #[command(flatten)]
+        file: ConfigFile,
+    },
     /// Check a configuration.
     CheckConfig {
         #[command(flatten)]
@@ -49,7 +58,7 @@ enum Task {
     },
     /// Check a policy as an upload would, and show what it says of itself.
     CheckPolicy { component: PathBuf },
-    /// Write a verified copy of a database that no server has open.
+    /// Write a verified copy of a database, also while a server has it open.
     Backup { database: PathBuf, to: PathBuf },
     /// Put a verified copy where no database is.
     Restore { from: PathBuf, to: PathBuf },
@@ -67,6 +76,7 @@ fn main() -> ExitCode {
     let done = match arguments.task {
         Task::CompilePolicy(bounds) => return cascina_policy::run_compiler_child(&bounds.bounds()),
         Task::Client(noun) => return client(noun, &arguments.connection, arguments.output),
+        Task::Serve { file } => serve::serve(&file.config),
         Task::CheckConfig { file, start } => offline::check_config(&file.config, start),
         Task::CheckPolicy { component } => offline::check_policy(&component),
         Task::Backup { database, to } => offline::backup(&database, &to),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use cascina_policy::{Bounds, Compiler, Sandbox, SandboxConfig};
-use cascina_store::Store;
+use cascina_store::Reader;
 
 use crate::config::Config;
 use crate::wiring;
@@ -49,7 +49,7 @@ pub fn backup(database: &Path, to: &Path) -> anyhow::Result<()> {
     if !database.exists() {
         bail!("there is no database at {}", database.display());
     }
-    Store::open(database)?.reader().backup(to)?;
+    Reader::new(database).backup(to)?;
     println!("{} holds a verified copy of {}", to.display(), database.display());
     Ok(())
 }

@@ -42,9 +42,10 @@ impl CompileBounds {
     }
 }
 
-/// An engine at work.
+/// An engine at work, and the hosts that it works with.
 pub struct Running {
     pub engine: Engine,
+    pub hosts: SimDriver,
 }
 
 pub async fn start(config: &Config, compiler: Compiler) -> anyhow::Result<Running> {
@@ -69,13 +70,14 @@ pub async fn start(config: &Config, compiler: Compiler) -> anyhow::Result<Runnin
         embedded: embedded::policies(),
         bindings: config.site.bindings()?,
         sandbox: Arc::new(sandbox),
-        hypervisor: Arc::new(hosts),
+        hypervisor: Arc::new(hosts.clone()),
         clock: Arc::new(SystemClock),
         call_deadline: server.call_deadline(),
         reconcile_every: server.reconcile_every(),
         crash_at: std::env::var("CASCINA_CRASH_AT").ok(),
     };
-    Ok(Running { engine: Engine::start(engine).await.context("the engine does not start")? })
+    let engine = Engine::start(engine).await.context("the engine does not start")?;
+    Ok(Running { engine, hosts })
 }
 
 /// This program again, as the child that compiles policies.

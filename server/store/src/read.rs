@@ -33,7 +33,8 @@ struct Connections {
 }
 
 impl Reader {
-    pub(crate) fn new(path: &Path) -> Reader {
+    /// Reads a database that may be another process's to write.
+    pub fn new(path: &Path) -> Reader {
         Reader(Arc::new(Pool { path: path.to_path_buf(), connections: Mutex::default(), returned: Condvar::new() }))
     }
 

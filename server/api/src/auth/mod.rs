@@ -45,6 +45,11 @@ impl Auth {
         token::issue(&self.keys.0, subject, now, ttl_s).map(|(text, _)| text)
     }
 
+    /// Whether a token is one of ours and has not expired.
+    pub fn is_good(&self, text: &str, now: Timestamp) -> bool {
+        token::check(&self.keys.1, text, now).is_ok()
+    }
+
     /// The token and when it expires, in seconds since 1970.
     pub fn user_token(&self, user: &User, now: Timestamp) -> Option<(String, u64)> {
         let subject = Subject {

@@ -33,6 +33,14 @@ pub async fn set_faults(State(app): State<App>, ask: Ask<Value>) -> Result<Json<
     Ok(Json(simulation.faults()))
 }
 
+/// Let something befall a simulated host or guest: it is lost, comes back, loses power, crashes.
+#[utoipa::path(post, path = "/v1/simulation/incidents", request_body = Object, responses((status = 200, body = Object)))]
+pub async fn strike(State(app): State<App>, ask: Ask<Value>) -> Result<Json<Value>, Problem> {
+    let simulation = simulation(&app, &ask.who)?;
+    simulation.strike(ask.body.clone()).map_err(|why| Problem::invalid("body", &ask.body, &why))?;
+    Ok(Json(ask.body))
+}
+
 /// Show what is on the simulated hosts.
 #[utoipa::path(get, path = "/v1/simulation/world", responses((status = 200, body = Object)))]
 pub async fn show_world(State(app): State<App>, Caller(who): Caller) -> Result<Json<Value>, Problem> {

@@ -15,6 +15,12 @@ pub enum Verb {
         #[arg(value_parser = parse_json)]
         rules: Value,
     },
+    /// Let something befall a host or guest, JSON or `@file`.
+    Strike {
+        /// For example `{"kind": "lose", "host": "w-01"}`; also restore, power-cycle, crash-guest.
+        #[arg(value_parser = parse_json)]
+        incident: Value,
+    },
 }
 
 pub fn run(session: &Session, verb: Verb) -> Done {
@@ -23,6 +29,10 @@ pub fn run(session: &Session, verb: Verb) -> Done {
         Verb::Faults { rules } => {
             let answer = session.client.put("/v1/simulation/faults", &rules)?;
             session.output.said("faults are set", &answer)
+        }
+        Verb::Strike { incident } => {
+            let answer = session.client.post("/v1/simulation/incidents", &incident)?;
+            session.output.said("it has happened", &answer)
         }
     }
 }

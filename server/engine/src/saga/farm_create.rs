@@ -10,18 +10,15 @@ use cascina_core::id::*;
 use cascina_core::ipam;
 use cascina_core::network::{RouterState, VRouter, VirtualNetwork};
 use cascina_core::operation::Operation;
-use cascina_core::principal::Role;
-use cascina_core::quota::{Hold, Quota};
+use cascina_core::quota::Hold;
 use cascina_core::refusal::Refusal;
 use cascina_core::state::{Guest, Key, State};
-use cascina_core::tenant::{Tenant, TenantState, User};
 use cascina_drivers::HostCall;
 
 use super::executor::drop_holds;
 use super::identity::{create_identity, remove_identity};
 use super::instance_run::{place_items, took};
 use super::{Answer, Errand, Saga, StepError, Work, errands, instance_run, site_calls};
-use crate::command::user::new_access_key;
 use crate::tx::Tx;
 use crate::verdict::{self, Party};
 

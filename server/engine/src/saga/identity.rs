@@ -121,9 +121,10 @@ fn remove_own_user(tx: &mut Tx<'_>, farm: FarmId, tenant: TenantId) {
     let rows = &tx.state().rows;
     let Some(id) = rows.farms.get(&farm).and_then(|row| row.user) else { return };
     let came = rows.users.get(&id).is_some_and(|row| row.with_farm);
-    let mut others = tx.state().indexes.farms_by_tenant.of(&tenant).filter(|other| *other != farm);
-    let shared =
-        others.any(|other| rows.farms.get(&other).is_some_and(|row| !row.state.is_over() && row.user == Some(id)));
+    let shared = tx.state().indexes.farms_by_tenant.of(&tenant).any(|other| {
+        let row = rows.farms.get(&other).filter(|_| other != farm);
+        row.is_some_and(|row| !row.state.is_over() && row.user == Some(id))
+    });
     if came && !shared {
         user::remove(tx, id);
     }

@@ -1,0 +1,79 @@
+//! `cascina serve`: from a configuration to a server that answers, until it is told to stop.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use cascina_api::{App, metrics, router};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Config, LogForm};
+use crate::keys::{self, Keys};
+use crate::listen::listen;
+use crate::simulated::Simulated;
+use crate::wiring::{self, Running};
+
+pub fn serve(path: &Path) -> anyhow::Result<()> {
+    let config = Config::load(path, std::env::vars())?;
+    begin_log(&config)?;
+    metrics::install();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no threads")?;
+    runtime.block_on(run(&config))
+}
+
+fn begin_log(config: &Config) -> anyhow::Result<()> {
+    let text = &config.server.log;
+    let filter = EnvFilter::try_new(text).with_context(|| format!("server.log = `{text}`"))?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.server.log_form {
+        LogForm::Text => log.with_ansi(false).init(),
+        LogForm::Json => log.json().init(),
+    }
+    Ok(())
+}
+
+async fn run(config: &Config) -> anyhow::Result<()> {
+    // First, so that a server that cannot be reached does not begin to work.
+    let address = config.server.listen;
+    let listener = TcpListener::bind(address).await.with_context(|| format!("server.listen = {address}"))?;
+    let address = listener.local_addr().context("where the server listens")?;
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "the API is plain HTTP: put a proxy that speaks TLS before it");
+    }
+    let stop = stop().context("signals")?;
+    let Running { engine, hosts } = wiring::start(config, wiring::compiler_child(&config.policies)?).await?;
+    let Keys { auth, admin_token } = keys::open(&config.server.data, config.server.token_ttl_s, engine.now())?;
+    let app = App { engine: engine.clone(), auth, simulation: Some(Arc::new(Simulated(hosts))) };
+    welcome(address, &admin_token);
+    listen(listener, router(app), stop).await;
+    engine.shutdown().await;
+    tracing::info!("stopped; operations under way go on at the next start");
+    Ok(())
+}
+
+/// For whoever started it. The first line is also for programs that need the port.
+fn welcome(address: SocketAddr, admin_token: &Path) {
+    let server = format!("http://{address}");
+    let token = admin_token.canonicalize().unwrap_or_else(|_| admin_token.to_owned());
+    println!("cascina is ready at {server}");
+    println!("  API documentation   {server}/docs");
+    println!("  admin's token       {}", token.display());
+    println!("  in another terminal:");
+    println!("    export CASCINA_SERVER={server} CASCINA_TOKEN_FILE={}", token.display());
+    println!("    cascina host list");
+}
+
+/// Resolves when the process is asked to end.
+fn stop() -> std::io::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
