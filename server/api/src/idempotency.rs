@@ -91,6 +91,11 @@ fn idempotency(headers: &HeaderMap, method: &Method, uri: &Uri, body: &[u8]) -> 
 /// JSON as `T`; what is wrong is named by its path. An empty body is an object without fields.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let bytes = if bytes.is_empty() { b"{}" } else { bytes };
+    // A list would be taken for an object's fields in their order.
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        serde_json::from_slice::<serde::de::IgnoredAny>(bytes).map_err(|error| malformed(&error))?;
+        return Err(Problem::invalid("body", String::from_utf8_lossy(bytes), "a JSON object"));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let parsed = serde_path_to_error::deserialize(&mut deserializer);
     let error = match parsed {

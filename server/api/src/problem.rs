@@ -133,7 +133,7 @@ impl From<EngineError> for Problem {
                 Problem::new(unavailable, "store", "The store failed", detail)
             }
             // The cause is in the log and may say what callers should not know.
-            Fault::Internal(_) => Problem::internal("the server failed; its log says why"),
+            Fault::Internal(_) | Fault::Unreadable(_) => Problem::internal("the server failed; its log says why"),
         }
     }
 }
@@ -174,7 +174,7 @@ mod tests {
         let problem = Problem::from(Refusal::invalid("flavor", "m9", "m1.small"));
         assert_eq!((problem.status, problem.field.as_deref()), (422, Some("flavor")));
         let quota =
-            Refusal::Quota { scope: "tenant a".into(), resource: "vcpus", wanted: 8, used: 3, held: 1, limit: 10 };
+            Refusal::Quota { scope: "tenant a".into(), resource: "vcpus", wanted: 8, used: 3, held: 1, limit: 10, decision: None };
         assert_eq!(Problem::from(quota).allowed.as_deref(), Some("at most 6"));
     }
 

@@ -24,7 +24,16 @@ pub enum Refusal {
         "quota of {scope} exceeded: {resource}: {wanted} wanted, {used} used and {held} held of {limit}; \
          release some, or ask an admin for more"
     )]
-    Quota { scope: String, resource: &'static str, wanted: u64, used: u64, held: u64, limit: u64 },
+    Quota {
+        scope: String,
+        resource: &'static str,
+        wanted: u64,
+        used: u64,
+        held: u64,
+        limit: u64,
+        /// The one that gave a new tenant its limits.
+        decision: Option<DecisionId>,
+    },
     /// No host has room, or none that policies leave.
     #[error("no host for it ({decision}): {why}")]
     NoHost { decision: DecisionId, why: String },
@@ -57,11 +66,11 @@ impl Refusal {
             Refusal::Denied { decision, .. } | Refusal::Offered { decision, .. } | Refusal::NoHost { decision, .. } => {
                 Some(*decision)
             }
+            Refusal::Quota { decision, .. } => *decision,
             Refusal::Invalid { .. }
             | Refusal::NotFound { .. }
             | Refusal::Conflict(_)
             | Refusal::Forbidden(_)
-            | Refusal::Quota { .. }
             | Refusal::Exhausted(_)
             | Refusal::KeyReused(_) => None,
         }

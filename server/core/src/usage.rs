@@ -96,7 +96,7 @@ impl State {
                         None => format!("tenant {}", tenant.name),
                     };
                     let (used, held) = (usage.used.fields()[i].1, usage.held.fields()[i].1);
-                    return Err(Refusal::Quota { scope, resource, wanted, used, held, limit });
+                    return Err(Refusal::Quota { scope, resource, wanted, used, held, limit, decision: None });
                 }
             }
         }

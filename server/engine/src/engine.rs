@@ -187,10 +187,17 @@ impl Shared {
     }
 }
 
+/// Ends the process as the loss of power would: nothing is flushed, closed or told.
+pub fn die() -> ! {
+    // Should the signal not be sent, this ends it all the same.
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+    std::process::abort()
+}
+
 impl Engine {
     /// Opens the store, takes up what was under way, and starts the agents.
     pub async fn start(config: EngineConfig) -> Result<Engine, EngineError> {
-        let fault = |error: cascina_store::StoreError| Fault::Store(error.to_string());
+        let fault = |error: cascina_store::StoreError| Fault::Unreadable(error.to_string());
         let store = Store::open(&config.store_path).map_err(fault)?;
         let mut state = store.load().map_err(fault)?;
         let mut view = Arc::new(ClusterView::default());

@@ -10,6 +10,9 @@ pub enum Fault {
     /// A commit failed: disk full, or worse. Nothing was changed.
     #[error("the change could not be stored, and nothing was changed: {0}")]
     Store(String),
+    /// At start: the database is another server's, damaged, or of another version.
+    #[error("the database cannot be used: {0}")]
+    Unreadable(String),
     #[error("internal error: {0}")]
     Internal(String),
 }

@@ -41,18 +41,20 @@ pub async fn run(shared: Arc<Shared>, id: OperationId) {
             }
         }
         let work = saga::work(&shared.published.read(), &operation);
+        let outside = matches!(work, Ok(Work::Errands(_) | Work::Decide(_)));
+        if outside {
+            crash(&shared, &operation, at, "before");
+        }
         let answer = match work {
             Ok(Work::Wait) => return,
             Ok(Work::Nothing) => Ok(Answer::Nothing),
-            Ok(Work::Errands(errands)) => {
-                crash(&shared, &operation, at, "before");
-                let answer = Ok(Answer::Errands(perform(&shared, errands).await));
-                crash(&shared, &operation, at, "after");
-                answer
-            }
+            Ok(Work::Errands(errands)) => Ok(Answer::Errands(perform(&shared, errands).await)),
             Ok(Work::Decide(asked)) => decide(&shared, id, asked).await,
             Err(error) => Err(error),
         };
+        if outside {
+            crash(&shared, &operation, at, "after");
+        }
         let proposal = Proposal::Settled { operation: id, cursor: at.cursor, back: at.back, answer };
         if shared.propose(proposal).await.is_err() {
             // Stopping, or the store is full: the step is in the books and will be taken up again.
@@ -131,6 +133,6 @@ fn crash(shared: &Shared, operation: &Operation, at: Place, when: &str) {
     let step = operation.current().map(|record| record.step.as_str()).unwrap_or_default();
     let direction = if at.back { "undo" } else { "act" };
     if *point == format!("{}/{step}/{when}-{direction}", operation.saga.as_str()) {
-        std::process::abort();
+        crate::engine::die();
     }
 }

@@ -123,7 +123,8 @@ pub struct Moment {
 }
 
 /// The bindings of a hook that concern a tenant, in the order of authority.
-fn chain(state: &State, hook: Hook, tenant: Option<TenantId>) -> Vec<Arc<Binding>> {
+fn chain(state: &State, hook: Hook, party: &Party) -> Vec<Arc<Binding>> {
+    let own = |id| state.rows.shares.get(&id).is_some_and(|share| party.groups.contains(&share.group));
     let mut chain: Vec<Arc<Binding>> = state
         .rows
         .bindings
@@ -131,9 +132,9 @@ fn chain(state: &State, hook: Hook, tenant: Option<TenantId>) -> Vec<Arc<Binding
         .filter(|binding| binding.hook == hook && binding.mode != Mode::Off)
         .filter(|binding| match binding.scope {
             Scope::Site => true,
-            // An owner speaks for its hosts, so it has a say where hosts are chosen.
-            Scope::Share(_) => hook == Hook::Placement,
-            Scope::Tenant(of) => Some(of) == tenant,
+            // An owner speaks for its hosts, whoever wants them, and otherwise for tenants of its group.
+            Scope::Share(id) => hook == Hook::Placement || own(id),
+            Scope::Tenant(of) => Some(of) == party.tenant,
         })
         .cloned()
         .collect();
@@ -176,7 +177,7 @@ pub fn gather(
             (Hook::Placement, Facts::Cluster { same_farm, shares: Vec::new() })
         }
     };
-    let chain = chain(state, hook, party.tenant);
+    let chain = chain(state, hook, &party);
     let facts = match facts {
         Facts::Cluster { same_farm, .. } => {
             // Summing a share up costs a walk over its guests, so only for those whose owner is asked.

@@ -80,6 +80,9 @@ pub fn run(mut store: Store, mut kernel: Kernel, shared: Arc<Shared>, mut inbox:
             }
         }
         if let Some(answer) = stop {
+            if let Err(error) = store.settle() {
+                tracing::warn!(error = %error, "the write-ahead log stays beside the database; nothing is lost");
+            }
             let _ = answer.send(());
             return;
         }
@@ -122,7 +125,7 @@ fn crash(shared: &Shared, events: &[Event], point: &str) {
         for change in &event.changes {
             let Change::Put(Row::Operation(operation)) = change else { continue };
             if operation.steps.iter().any(|record| *at == named(operation, record, point)) {
-                std::process::abort();
+                crate::engine::die();
             }
         }
     }

@@ -83,7 +83,7 @@ impl Teller {
                 }
                 "done" => self.line(&format!("  ✓ {name:20}{note}"))?,
                 "failed" => self.line(&format!("  ✗ {name:20}{note}"))?,
-                "undone" => self.line(&format!("  ↶ {name:20} undone"))?,
+                "undone" => self.line(&format!("  ↶ {name:20} undone{note}"))?,
                 other => self.line(&format!("  · {name:20} {other}{note}"))?,
             }
             self.told[i] = now;

@@ -1,6 +1,6 @@
 //! `cascina simulation …`: for servers whose hosts are simulated.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::http::Done;
 use super::{Session, json as parse_json};
@@ -27,7 +27,7 @@ pub fn run(session: &Session, verb: Verb) -> Done {
     match verb {
         Verb::World => session.show("/v1/simulation/world"),
         Verb::Faults { rules } => {
-            let answer = session.client.put("/v1/simulation/faults", &rules)?;
+            let answer = session.client.put("/v1/simulation/faults", &json!({"faults": rules}))?;
             session.output.said("faults are set", &answer)
         }
         Verb::Strike { incident } => {

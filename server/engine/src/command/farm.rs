@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cascina_core::command::{NewFarm, NewInstances, Outcome};
-use cascina_core::decision::{Decided, Decision, Question};
+use cascina_core::decision::{Amounts, Decided, Decision, Question};
 use cascina_core::farm::{Farm, FarmRequest, FarmState, Item};
 use cascina_core::id::{FarmId, ImageId, TenantId};
 use cascina_core::image::ImageState;
@@ -196,6 +196,26 @@ fn refused(decisions: &[Arc<Decision>]) -> Result<(), Refusal> {
     decisions.iter().find_map(|decision| verdict::refusal(decision)).map_or(Ok(()), Err)
 }
 
+/// A new tenant's limits are decided before it exists.
+fn within_assigned(request: &FarmRequest, decisions: &[Arc<Decision>]) -> Result<(), Refusal> {
+    let wanted = request.by_class();
+    for decision in decisions {
+        for (class, limit) in verdict::limits(decision) {
+            let of = |item: &&(Option<Name>, Amounts)| {
+                class.is_none() || item.0.as_ref().map(Name::as_str) == class.as_deref()
+            };
+            let sum = wanted.iter().filter(of).fold(Amounts::default(), |sum, (_, amounts)| sum.plus(*amounts));
+            if let Some((resource, wanted, limit)) = sum.excess_over(limit) {
+                let within = class.map(|class| format!(" in class {class}")).unwrap_or_default();
+                let scope = format!("new tenant {}{within}", request.tenant.name);
+                let decision = Some(decision.id);
+                return Err(Refusal::Quota { scope, resource, wanted, used: 0, held: 0, limit, decision });
+            }
+        }
+    }
+    Ok(())
+}
+
 pub fn create(
     tx: &mut Tx<'_>,
     who: &Principal,
@@ -217,11 +237,10 @@ pub fn create(
         Decided::Pending { approver } => Some(approver),
         _ => None,
     });
-    if let Some(id) = known
-        && let Some(row) = tx.state().rows.tenants.get(&id).cloned()
-    {
-        // Told now rather than in the middle of the saga.
-        tx.state().check_quota(&row, &request.by_class(), tx.now)?;
+    // Told now rather than in the middle of the saga.
+    match known.and_then(|id| tx.state().rows.tenants.get(&id)).cloned() {
+        Some(row) => tx.state().check_quota(&row, &request.by_class(), tx.now)?,
+        None => within_assigned(&request, decisions)?,
     }
     let id = FarmId(tx.number());
     let tenant = known.unwrap_or_else(|| TenantId(tx.number()));

@@ -2,7 +2,7 @@
 
 use cascina_core::command::{BindingChange, NewBinding, Outcome};
 use cascina_core::id::BindingId;
-use cascina_core::policy::{Binding, Digest, Hook, PolicyVersion, Scope};
+use cascina_core::policy::{Binding, Digest, PolicyVersion, Scope};
 use cascina_core::principal::{Principal, Role};
 use cascina_core::refusal::Refusal;
 use cascina_core::state::{Key, State};
@@ -89,9 +89,6 @@ fn check(binding: &Binding, policy: &PolicyVersion) -> Result<(), Refusal> {
     }
     if !(1..=1000).contains(&binding.weight) {
         return Err(Refusal::invalid("weight", binding.weight, "1 to 1000"));
-    }
-    if matches!(binding.scope, Scope::Share(_)) && binding.hook != Hook::Placement {
-        return Err(Refusal::invalid("hook", binding.hook, "placement, for a binding at a share"));
     }
     Ok(())
 }

@@ -56,12 +56,13 @@ pub fn create(
 ) -> Result<Outcome, Refusal> {
     admin(who, "create tenants")?;
     absent(tx.state(), &request.name)?;
+    // After a no, the rest was not asked.
+    if let Some(refusal) = decisions.iter().find_map(|decision| verdict::refusal(decision)) {
+        return Err(refusal);
+    }
     let [admitted, assigned] = decisions else {
         return Err(Refusal::Conflict("the request was decided in part only; repeat it".into()));
     };
-    if let Some(refusal) = verdict::refusal(admitted) {
-        return Err(refusal);
-    }
     let approver = match &admitted.decided {
         Decided::Pending { approver } => Some(*approver),
         _ => None,
