@@ -57,7 +57,7 @@ fn the_owner_of_a_share_speaks_for_it_and_for_no_other() {
     let stranger = user(&server, json!({"name": "otto", "role": "owner", "groups": ["detector"]}));
     let binding = json!({
         "name": "theory-admission", "hook": "admission", "policy": "admission-default", "share": "theory",
-        "settings": {"pend_above": {"vcpus": 2}},
+        "settings": {"pend_above": {"vcpus": 2}, "approver": "owner"},
     });
     stranger.post("/v1/bindings", binding.clone()).refused(404);
     owner.post("/v1/bindings", binding).good();

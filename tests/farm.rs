@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::server::{Server, lines, wait};
+use crate::server::{SITE, Server, Site, lines, wait};
 
 #[test]
 fn a_farm_is_made_whole_and_leaves_nothing() {
@@ -129,7 +129,7 @@ fn instances_live_and_elastic_ips_move() {
 
 #[test]
 fn a_step_that_fails_unwinds_all_before_it() {
-    let server = Server::new();
+    let server = Site::new(&SITE.replace("203.0.113.4", "203.0.113.40")).start();
     for call in ["define-network", "stage-disk", "boot", "apply-router", "probe-router"] {
         server.faults(json!([{"call": call, "fault": {"kind": "refuse", "why": "the host is moody"}}]));
         let ask = json!({"name": "alpha", "tenant": "alice", "instances": lines("m1.small", 1)});

@@ -1,6 +1,6 @@
 //! One function a rule. Each adds its reason and its verdict; the strictest verdict wins.
 
-use crate::settings::Settings;
+use crate::settings::{Settings, WhoApproves};
 use crate::shrink::largest_that_fits;
 use cascina_policy_sdk::admission::{FarmRequest, TenantRequest};
 use cascina_policy_sdk::{Answer, Approver, Resources, Subject};
@@ -84,10 +84,14 @@ pub fn approval(settings: &Settings, request: &FarmRequest, answer: Answer) -> A
     if request.total.fits(&limit) {
         return answer;
     }
+    let (approver, who) = match settings.approver {
+        WhoApproves::SiteAdmin => (Approver::SiteAdmin, "A site administrator"),
+        WhoApproves::Owner => (Approver::Owner, "The owner of the share"),
+    };
     answer.pend(
-        Approver::SiteAdmin,
+        approver,
         "approval-needed",
-        format!("Without approval a farm may have {}. A site administrator decides.", excess(&request.total, &limit)),
+        format!("Without approval a farm may have {}. {who} decides.", excess(&request.total, &limit)),
     )
 }
 

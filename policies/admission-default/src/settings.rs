@@ -4,6 +4,16 @@ use cascina_policy_sdk::{Failure, Limits};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+/// Who says yes to what waits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhoApproves {
+    #[default]
+    SiteAdmin,
+    /// The owner of the share at which the policy is bound.
+    Owner,
+}
+
 /// Who gets in, and how large a farm may be.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -16,8 +26,10 @@ pub struct Settings {
     pub max_tenants: Option<u32>,
     /// Most farms a tenant may have at a time; null for no limit.
     pub max_farms_per_tenant: Option<u32>,
-    /// Farms beyond any of these wait for a site administrator.
+    /// Farms beyond any of these wait for approval.
     pub pend_above: Limits,
+    /// By whom: a site administrator, or the owner of the share at which this is bound.
+    pub approver: WhoApproves,
     /// Farms beyond any of these are cut down to what fits, or denied if their minimum does not.
     pub max_farm: Limits,
     /// Longest lease in seconds; a farm without an end is then denied too. No limit if left out.
@@ -33,6 +45,7 @@ impl Default for Settings {
             max_tenants: None,
             max_farms_per_tenant: Some(3),
             pend_above: vcpus(64),
+            approver: WhoApproves::default(),
             max_farm: vcpus(512),
             max_lease_s: None,
         }
