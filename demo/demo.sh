@@ -347,17 +347,17 @@ farewell() {
         say "${BOLD}Done.${PLAIN} The server is stopped, and its data is removed."
         return
     fi
-    folder=$(pwd)
-    say "${BOLD}The server goes on until Ctrl-C.${PLAIN} Try it from another terminal:" "" \
-        "    export CASCINA_SERVER=$CASCINA_SERVER CASCINA_TOKEN_FILE=$folder/$CASCINA_TOKEN_FILE" \
+    say "${BOLD}The server goes on until Ctrl-C.${PLAIN} Try it from another terminal, in this folder:" "" \
+        "    export CASCINA_SERVER=$CASCINA_SERVER CASCINA_TOKEN_FILE=$CASCINA_TOKEN_FILE" \
         "    $PROGRAM farm create mine --tenant me --instances flavor=m1.small,image=debian-13,count=2" \
         "    $PROGRAM farm show mine" \
         "    $PROGRAM event follow" "" \
         "  API documentation   $CASCINA_SERVER/docs" \
         "  measurements        $CASCINA_SERVER/metrics" \
         "  what to read next   README.md, docs/cli.md, sdk/rust/README.md (a policy of your own)"
+    trap 'echo; echo "The server is stopped, and its data is removed."; exit 0' INT TERM
     wait "$SERVER_PID"
-    SERVER_PID=
+    fail "the server ended by itself"
 }
 
 serve
