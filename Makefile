@@ -3,7 +3,13 @@
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= never
 
-.PHONY: test lint deps policies bench
+.PHONY: demo test lint deps policies bench
+
+# A server on simulated hosts, and what people do with it, in about half a minute after building. It
+# goes on until Ctrl-C; `make demo KEEP=0` ends it, `make demo TRACE=folder` replays your own trace.
+demo: deps
+	$(CARGO) build -p cascina
+	@sh demo/demo.sh
 
 # Format, clippy, unit, property and integration tests; the policies are rebuilt and compared.
 test: deps lint

@@ -105,8 +105,12 @@ pub fn host(session: &Session, verb: HostVerb) -> Done {
                 ("class", "class"),
                 ("share", "share"),
                 ("state", "state"),
-                ("capacity", "capacity"),
-                ("used", "used"),
+                ("vcpus", "capacity.vcpus"),
+                ("used", "used.vcpus"),
+                ("memory MiB", "capacity.memory_mib"),
+                ("used", "used.memory_mib"),
+                ("disk GiB", "capacity.disk_gib"),
+                ("used", "used.disk_gib"),
                 ("guests", "guests"),
             ];
             session.list(PATH, &columns)

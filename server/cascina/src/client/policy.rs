@@ -74,16 +74,22 @@ pub struct Add {
 #[derive(clap::Args)]
 pub struct Change {
     binding: String,
+    /// `name`, `name@version` or digest of an uploaded policy.
     #[arg(long)]
     policy: Option<String>,
+    /// A JSON object, or `@file`; replaces all settings.
     #[arg(long, value_parser = parse_json)]
     settings: Option<Value>,
+    /// Within a scope, lower comes first.
     #[arg(long)]
     order: Option<u32>,
+    /// Multiplies scores, 1 to 1000.
     #[arg(long)]
     weight: Option<u32>,
+    /// enforce, shadow (recorded, without effect) or off.
     #[arg(long)]
     mode: Option<String>,
+    /// If the policy fails: deny, allow, or next (as if it were not bound).
     #[arg(long)]
     on_error: Option<String>,
     /// Let it out of quarantine.

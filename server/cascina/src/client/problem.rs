@@ -30,7 +30,10 @@ impl Problem {
         if let Some(decision) = self.decision() {
             return Some(format!("see why: cascina decision explain {decision}"));
         }
+        let kind = self.text("type").unwrap_or_default();
         let advice = match self.status {
+            // Says by itself what to do.
+            403 if kind.ends_with(":quota-exceeded") => return None,
             401 => "give a valid token with --token-file or CASCINA_TOKEN; `cascina token create` makes one",
             403 => "ask somebody with the role that it takes, or use that one's token",
             404 => "list what is there with the `list` command of the same noun",

@@ -48,6 +48,7 @@ impl Teller {
     }
 
     fn line(&self, text: &str) -> Done {
+        let text = text.trim_end();
         if self.on_terminal {
             self.bar.println(text);
             return Ok(());
@@ -62,32 +63,49 @@ impl Teller {
         let ended = |step: &&Value| !matches!(at(step, "state").as_str(), Some("pending" | "acting" | "undoing"));
         self.bar.set_length(steps.len() as u64);
         self.bar.set_position(steps.iter().filter(ended).count() as u64);
+        let state = |i: usize| at(&steps[i], "state").as_str().unwrap_or_default();
+        let turned = |i: usize| matches!(state(i), "undoing" | "undone");
+        // Where it turned back.
+        let failed = (0..steps.len()).rev().find(|&i| turned(i));
         for (i, step) in steps.iter().enumerate() {
-            let name = cell(at(step, "step"));
-            let state = at(step, "state").as_str().unwrap_or_default();
-            let attempts = at(step, "attempts").as_u64().unwrap_or(0);
-            let now = (state.to_owned(), attempts);
-            if self.told[i] == now {
-                continue;
+            if !turned(i) {
+                self.tell_step(i, step, state(i))?;
+            } else if matches!(self.told[i].0.as_str(), "" | "pending" | "acting") {
+                // It ended, and began to be undone, since the last look.
+                self.tell_step(i, step, if failed == Some(i) { "failed" } else { "done" })?;
             }
-            let note = [at(step, "error"), at(step, "note")].into_iter().find_map(Value::as_str);
-            let note = note.map(|note| format!("  {}", cell(&note.into()))).unwrap_or_default();
-            match state {
-                "pending" => {}
-                "acting" | "undoing" => {
-                    self.bar.set_message(format!("{name} …"));
-                    // A repeated attempt is worth a line; the first is not.
-                    if attempts > 1 && self.told[i].1 < attempts {
-                        self.line(&format!("  … {name:20} attempt {attempts}{note}"))?;
-                    }
-                }
-                "done" => self.line(&format!("  ✓ {name:20}{note}"))?,
-                "failed" => self.line(&format!("  ✗ {name:20}{note}"))?,
-                "undone" => self.line(&format!("  ↶ {name:20} undone{note}"))?,
-                other => self.line(&format!("  · {name:20} {other}{note}"))?,
-            }
-            self.told[i] = now;
         }
+        // Undone from the last to the first.
+        for i in (0..steps.len()).rev().filter(|&i| turned(i)) {
+            self.tell_step(i, &steps[i], state(i))?;
+        }
+        Ok(())
+    }
+
+    fn tell_step(&mut self, i: usize, step: &Value, state: &str) -> Done {
+        let name = cell(at(step, "step"));
+        let attempts = at(step, "attempts").as_u64().unwrap_or(0);
+        let now = (state.to_owned(), attempts);
+        if self.told[i] == now {
+            return Ok(());
+        }
+        let note = [at(step, "error"), at(step, "note")].into_iter().find_map(Value::as_str);
+        let note = note.map(|note| format!("  {}", cell(&note.into()))).unwrap_or_default();
+        match state {
+            "pending" => {}
+            "acting" | "undoing" => {
+                self.bar.set_message(format!("{name} …"));
+                // A repeated attempt is worth a line; the first is not.
+                if attempts > 1 && self.told[i].1 < attempts {
+                    self.line(&format!("  … {name:20} attempt {attempts}{note}"))?;
+                }
+            }
+            "done" => self.line(&format!("  ✓ {name:20}{note}"))?,
+            "failed" => self.line(&format!("  ✗ {name:20}{note}"))?,
+            "undone" => self.line(&format!("  ↶ {name:20}  undone"))?,
+            other => self.line(&format!("  · {name:20} {other}{note}"))?,
+        }
+        self.told[i] = now;
         Ok(())
     }
 }
