@@ -11,14 +11,18 @@ demo: deps
 	$(CARGO) build -p cascina
 	@sh demo/demo.sh
 
-# Format, clippy, unit, property and integration tests; the policies are rebuilt and compared.
+# Format, clippy, unit, property and end-to-end tests; the policies are tested, rebuilt with the
+# distribution's compiler where it can be installed, and compared with what is kept.
 test: deps lint
 	$(CARGO) test --workspace --no-fail-fast
-	sh policies/build.sh --check
+	$(CARGO) test --manifest-path policies/Cargo.toml --no-fail-fast
+	sh policies/build.sh --check --install
 
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) fmt --manifest-path policies/Cargo.toml --all --check
+	$(CARGO) clippy --manifest-path policies/Cargo.toml --all-targets -- -D warnings
 
 # A C compiler for SQLite is all that is needed beside Rust.
 deps:

@@ -241,7 +241,7 @@ refusals() {
     say "An admin's request runs into a policy: no farm may have more than 512 vCPUs. A refusal by policy" \
         "comes with its decision, and a decision can be explained."
     refused 'cascina farm create huge --tenant bob --tier unlimited --instances flavor=m1.large,image=debian-13,count=200'
-    decision=$(sed -n 's/^  decision: //p' "$DIR/refusal")
+    decision=$(sed -n 's/^see why: cascina decision explain //p' "$DIR/refusal")
     [ -n "$decision" ] || fail "the refusal names no decision"
     run "cascina decision explain $decision"
 

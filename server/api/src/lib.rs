@@ -8,6 +8,7 @@ pub mod auth;
 mod events;
 mod explain;
 mod find;
+mod hear_out;
 mod idempotency;
 pub mod metrics;
 pub mod openapi;

@@ -18,6 +18,7 @@ use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::auth::Auth;
+use crate::hear_out::HeardOut;
 use crate::problem::Problem;
 use crate::rest::{
     address, binding, catalog, decision, farm, health, host, instance, network, operation, policy, quota, session,
@@ -169,6 +170,7 @@ async fn edge(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched".to_owned(), |path| path.as_str().into());
     let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), %method, route);
     let begun = Instant::now();
+    let request = request.map(HeardOut::wrap);
     let answered = tokio::time::timeout(PATIENCE, next.run(request)).instrument(span.clone()).await;
     let mut response = answered.unwrap_or_else(|_| {
         let detail = "it took too long; it may still have its effect: repeat it with the same Idempotency-Key";

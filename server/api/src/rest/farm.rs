@@ -68,14 +68,16 @@ pub async fn show_farm(State(app): State<App>, Caller(who): Caller, At(text): At
         let network = indexes.networks_by_farm.of(&row.id).find_map(|id| rows.networks.get(&id));
         let router = indexes.routers_by_farm.of(&row.id).find_map(|id| rows.routers.get(&id));
         let addresses = indexes.addresses_by_farm.of(&row.id).filter_map(|id| rows.addresses.get(&id));
-        let instances = indexes.instances_by_farm.of(&row.id).filter_map(|id| rows.instances.get(&id));
+        let mut instances: Vec<_> =
+            indexes.instances_by_farm.of(&row.id).filter_map(|id| rows.instances.get(&id)).collect();
+        instances.sort_by_key(|row| row.ip);
         Ok::<_, Problem>(FarmDetail {
             farm: Farm::from(&*row),
             user_name: row.user.and_then(|id| rows.users.get(&id)).map(|user| user.name.to_string()),
             network: network.map(|row| Network::from(&**row)),
             router: router.map(|row| Router::of(row, host(row.host))),
             addresses: addresses.map(|row| Address::from(row as &ElasticIp)).collect(),
-            instances: instances.map(|row| Instance::of(row, host(row.host))).collect(),
+            instances: instances.into_iter().map(|row| Instance::of(row, host(row.host))).collect(),
             quota: format!("/v1/quotas?tenant={}", row.tenant),
         })
     })?;

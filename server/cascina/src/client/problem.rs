@@ -49,7 +49,11 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let title = self.text("title").unwrap_or_else(|| format!("the server answered with status {}", self.status));
         write!(f, "{title}")?;
-        match (&self.body, self.text("detail")) {
+        let none = Vec::new();
+        let reasons = self.body.get("reasons").and_then(Value::as_array).unwrap_or(&none);
+        // The detail repeats the reasons, in one line.
+        let detail = self.text("detail").filter(|_| reasons.is_empty());
+        match (&self.body, detail) {
             (_, Some(detail)) if detail != title => write!(f, ": {detail}")?,
             (Value::String(body), None) => write!(f, ": {}", body.chars().take(500).collect::<String>())?,
             _ => {}
@@ -59,17 +63,12 @@ impl fmt::Display for Problem {
                 write!(f, "\n  {key}: {text}")?;
             }
         }
-        if let Some(reasons) = self.body.get("reasons").and_then(Value::as_array) {
-            for reason in reasons {
-                let text = reason.get("text").and_then(Value::as_str).or_else(|| reason.as_str());
-                write!(f, "\n  - {}", text.unwrap_or_default())?;
-            }
+        for reason in reasons {
+            let text = reason.get("text").and_then(Value::as_str).or_else(|| reason.as_str());
+            write!(f, "\n  - {}", text.unwrap_or_default())?;
         }
         if let Some(offer) = self.body.get("offer").filter(|offer| !offer.is_null()) {
             write!(f, "\n  would be granted: {offer}")?;
-        }
-        if let Some(decision) = self.decision() {
-            write!(f, "\n  decision: {decision}")?;
         }
         match self.advice() {
             Some(advice) => write!(f, "\n{advice}"),

@@ -18,7 +18,7 @@ impl Output {
         match self {
             Output::Json => self.json(&Value::Array(items.to_vec())),
             Output::Table if items.is_empty() => print("none\n"),
-            Output::Table => print(&table(items, columns)),
+            Output::Table => print(&table(&in_order(items), columns)),
         }
     }
 
@@ -55,6 +55,16 @@ pub fn print(text: &str) -> Done {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
         Err(error) => Err(Failure::Fault(format!("cannot write: {error}"))),
     }
+}
+
+/// The server lists by id, which says nothing to people: the older first, and by name.
+fn in_order(items: &[Value]) -> Vec<Value> {
+    let mut items = items.to_vec();
+    let text = |item: &Value, key| at(item, key).as_str().unwrap_or_default().to_owned();
+    if items.iter().all(|item| item.get("created").is_some()) {
+        items.sort_by_key(|item| (text(item, "created"), text(item, "name")));
+    }
+    items
 }
 
 fn table(items: &[Value], columns: &[(&str, &str)]) -> String {
