@@ -1,0 +1,126 @@
+//! What is compared when hosts are looked at, and what follows. Pure: the agent and the simulator
+//! both call it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cascina_core::command::Command;
+use cascina_core::host::{Host, HostState};
+use cascina_core::id::{FarmId, HostId};
+use cascina_core::instance::InstanceState;
+use cascina_core::network::RouterState;
+use cascina_core::state::{Guest, State};
+use cascina_core::units::Timestamp;
+use cascina_drivers::{GuestState, HostCall, HostRef, Inventory};
+
+/// Hosts asked at the same time.
+pub const ABREAST: usize = 16;
+/// Misses in a row before a host counts as down.
+const MISSES: u32 = 3;
+
+/// Who did not answer, and how often in a row.
+#[derive(Debug, Default)]
+pub struct Misses(BTreeMap<HostId, u32>);
+
+impl Misses {
+    /// What to propose about a host that answered.
+    pub fn answered(&mut self, host: &Host) -> Option<Command> {
+        self.0.remove(&host.id);
+        (host.state == HostState::Down).then(|| Command::HostSeen { host: host.id, up: true, note: None })
+    }
+
+    /// What to propose about a host that did not.
+    pub fn missed(&mut self, host: &Host) -> Option<Command> {
+        let missed = self.0.entry(host.id).or_default();
+        *missed += 1;
+        let note = || Some(format!("no answer to {MISSES} inventories in a row"));
+        (*missed == MISSES).then(|| Command::HostSeen { host: host.id, up: false, note: note() })
+    }
+}
+
+pub fn reference(host: &Host) -> HostRef {
+    HostRef { id: host.id, name: host.name.clone(), uri: host.uri.clone() }
+}
+
+/// What the rows say should be done about a host that looks like this.
+#[derive(Debug, Default)]
+pub struct Difference {
+    /// To be proposed …
+    pub commands: Vec<Command>,
+    /// … and then to be made, since nobody owns what they remove.
+    pub calls: Vec<HostCall>,
+}
+
+/// What changed since the host was asked is not judged by its answer.
+pub fn difference(state: &State, host: &Host, asked: Timestamp, found: &Inventory) -> Difference {
+    let mut difference = Difference::default();
+    let quiet = |farm: &FarmId| state.indexes.operations_by_farm.of(farm).next().is_none();
+    let mut seen = BTreeSet::new();
+    for guest in &found.guests {
+        seen.insert(guest.guest);
+        if !quiet(&guest.farm) {
+            continue;
+        }
+        match guest.guest {
+            Guest::Instance(id) => match state.rows.instances.get(&id).filter(|row| row.is_live()) {
+                Some(row) if row.host == Some(host.id) => {
+                    let real = match guest.state {
+                        GuestState::Running => InstanceState::Running,
+                        GuestState::Stopped | GuestState::Staged | GuestState::Crashed => InstanceState::Stopped,
+                    };
+                    let settled = matches!(row.state, InstanceState::Running | InstanceState::Stopped);
+                    let comparable = settled && row.updated < asked;
+                    // One that runs though it should be stopped is not claimed for: a person must look.
+                    let claimed = real != InstanceState::Running;
+                    if comparable && row.state != real && claimed {
+                        let note = "it ended by itself".to_string();
+                        difference.commands.push(Command::InstanceSeen { instance: id, state: real, note });
+                    }
+                }
+                Some(_) | None => difference.calls.push(HostCall::Destroy { guest: guest.guest }),
+            },
+            Guest::Router(id) => match state.rows.routers.get(&id) {
+                Some(row) if row.host == Some(host.id) => {
+                    let settled = row.state == RouterState::Running && row.updated < asked;
+                    if settled && guest.state != GuestState::Running {
+                        let note = "it ended by itself".to_string();
+                        difference.commands.push(Command::RouterSeen { router: id, up: false, note });
+                    }
+                }
+                Some(_) | None => difference.calls.push(HostCall::Destroy { guest: guest.guest }),
+            },
+        }
+    }
+    for guest in state.indexes.guests_by_host.of(&host.id).filter(|guest| !seen.contains(guest)) {
+        let note = "its host does not have it".to_string();
+        match guest {
+            Guest::Instance(id) => {
+                let gone = state.rows.instances.get(&id).is_some_and(|row| {
+                    let settled = matches!(row.state, InstanceState::Running | InstanceState::Stopped);
+                    quiet(&row.farm) && settled && row.updated < asked
+                });
+                if gone {
+                    let state = InstanceState::Error;
+                    difference.commands.push(Command::InstanceSeen { instance: id, state, note });
+                }
+            }
+            Guest::Router(id) => {
+                let gone = state.rows.routers.get(&id).is_some_and(|row| {
+                    quiet(&row.farm) && row.state == RouterState::Running && row.updated < asked
+                });
+                if gone {
+                    difference.commands.push(Command::RouterSeen { router: id, up: false, note });
+                }
+            }
+        }
+    }
+    for (network, farm) in &found.networks {
+        let needed = state.indexes.guests_by_host.of(&host.id).any(|guest| match guest {
+            Guest::Instance(id) => state.rows.instances.get(&id).is_some_and(|row| row.farm == *farm),
+            Guest::Router(id) => state.rows.routers.get(&id).is_some_and(|row| row.farm == *farm),
+        });
+        if !needed && quiet(farm) {
+            difference.calls.push(HostCall::RemoveNetwork { network: *network });
+        }
+    }
+    difference
+}
