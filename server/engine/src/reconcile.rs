@@ -67,22 +67,34 @@ pub fn difference(state: &State, host: &Host, asked: Timestamp, found: &Inventor
                         GuestState::Running => InstanceState::Running,
                         GuestState::Stopped | GuestState::Staged | GuestState::Crashed => InstanceState::Stopped,
                     };
-                    let settled = matches!(row.state, InstanceState::Running | InstanceState::Stopped);
-                    let comparable = settled && row.updated < asked;
-                    // One that runs though it should be stopped is not claimed for: a person must look.
-                    let claimed = real != InstanceState::Running;
-                    if comparable && row.state != real && claimed {
-                        let note = "it ended by itself".to_string();
-                        difference.commands.push(Command::InstanceSeen { instance: id, state: real, note });
+                    if row.updated < asked {
+                        match (row.state, real) {
+                            (InstanceState::Running, InstanceState::Stopped) => {
+                                let note = "it ended by itself".to_string();
+                                difference.commands.push(Command::InstanceSeen { instance: id, state: real, note });
+                            }
+                            // A late call brought it up, or somebody by hand. Nothing is claimed for it.
+                            (InstanceState::Stopped, InstanceState::Running) => {
+                                difference.calls.push(HostCall::Stop { guest: guest.guest });
+                            }
+                            _ => {}
+                        }
                     }
                 }
                 Some(_) | None => difference.calls.push(HostCall::Destroy { guest: guest.guest }),
             },
             Guest::Router(id) => match state.rows.routers.get(&id) {
                 Some(row) if row.host == Some(host.id) => {
-                    let settled = row.state == RouterState::Running && row.updated < asked;
-                    if settled && guest.state != GuestState::Running {
-                        let note = "it ended by itself".to_string();
+                    let lacks = match (row.state, guest.state) {
+                        (RouterState::Pending | RouterState::Staging, _) => None,
+                        (_, GuestState::Staged | GuestState::Stopped | GuestState::Crashed) => {
+                            Some("it ended by itself".to_string())
+                        }
+                        (RouterState::Down, GuestState::Running) => Some("it was down".into()),
+                        (RouterState::Running, GuestState::Running) => (row.applied_revision != row.desired_revision)
+                            .then(|| format!("it does not have revision {}", row.desired_revision)),
+                    };
+                    if let Some(note) = lacks.filter(|_| row.updated < asked) {
                         difference.commands.push(Command::RouterSeen { router: id, up: false, note });
                     }
                 }
@@ -105,7 +117,8 @@ pub fn difference(state: &State, host: &Host, asked: Timestamp, found: &Inventor
             }
             Guest::Router(id) => {
                 let gone = state.rows.routers.get(&id).is_some_and(|row| {
-                    quiet(&row.farm) && row.state == RouterState::Running && row.updated < asked
+                    let settled = matches!(row.state, RouterState::Running | RouterState::Down);
+                    quiet(&row.farm) && settled && row.updated < asked
                 });
                 if gone {
                     difference.commands.push(Command::RouterSeen { router: id, up: false, note });
