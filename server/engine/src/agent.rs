@@ -76,12 +76,16 @@ async fn inventory(shared: &Shared, host: &Host) -> Option<Inventory> {
 }
 
 async fn compare(engine: &Engine, host: &Host, asked: Timestamp, found: Inventory) {
-    let difference = engine.read(|state| difference(state, host, asked, &found));
-    for command in difference.commands {
+    let differs = engine.read(|state| difference(state, host, asked, &found));
+    for command in differs.commands {
         ask(engine, command).await;
     }
     let shared = engine.shared();
-    for call in difference.calls {
+    for call in differs.calls {
+        // The commands and calls before this one took their time.
+        if !engine.read(|state| difference(state, host, asked, &found)).calls.contains(&call) {
+            continue;
+        }
         let name = call.as_str();
         tracing::info!(host.name = %host.name, call = name, "sweeping what nobody owns");
         let reference = reference(host);

@@ -10,7 +10,7 @@ use cascina_core::instance::InstanceState;
 use cascina_core::network::RouterState;
 use cascina_core::state::{Guest, State};
 use cascina_core::units::Timestamp;
-use cascina_drivers::{GuestState, HostCall, HostRef, Inventory};
+use cascina_drivers::{FoundGuest, GuestState, HostCall, HostRef, Inventory};
 
 /// Hosts asked at the same time.
 pub const ABREAST: usize = 16;
@@ -57,49 +57,16 @@ pub fn difference(state: &State, host: &Host, asked: Timestamp, found: &Inventor
     let mut seen = BTreeSet::new();
     for guest in &found.guests {
         seen.insert(guest.guest);
-        if !quiet(&guest.farm) {
-            continue;
-        }
-        match guest.guest {
-            Guest::Instance(id) => match state.rows.instances.get(&id).filter(|row| row.is_live()) {
-                Some(row) if row.host == Some(host.id) => {
-                    let real = match guest.state {
-                        GuestState::Running => InstanceState::Running,
-                        GuestState::Stopped | GuestState::Staged | GuestState::Crashed => InstanceState::Stopped,
-                    };
-                    if row.updated < asked {
-                        match (row.state, real) {
-                            (InstanceState::Running, InstanceState::Stopped) => {
-                                let note = "it ended by itself".to_string();
-                                difference.commands.push(Command::InstanceSeen { instance: id, state: real, note });
-                            }
-                            // A late call brought it up, or somebody by hand. Nothing is claimed for it.
-                            (InstanceState::Stopped, InstanceState::Running) => {
-                                difference.calls.push(HostCall::Stop { guest: guest.guest });
-                            }
-                            _ => {}
-                        }
-                    }
-                }
-                Some(_) | None => difference.calls.push(HostCall::Destroy { guest: guest.guest }),
-            },
-            Guest::Router(id) => match state.rows.routers.get(&id) {
-                Some(row) if row.host == Some(host.id) => {
-                    let lacks = match (row.state, guest.state) {
-                        (RouterState::Pending | RouterState::Staging, _) => None,
-                        (_, GuestState::Staged | GuestState::Stopped | GuestState::Crashed) => {
-                            Some("it ended by itself".to_string())
-                        }
-                        (RouterState::Down, GuestState::Running) => Some("it was down".into()),
-                        (RouterState::Running, GuestState::Running) => (row.applied_revision != row.desired_revision)
-                            .then(|| format!("it does not have revision {}", row.desired_revision)),
-                    };
-                    if let Some(note) = lacks.filter(|_| row.updated < asked) {
-                        difference.commands.push(Command::RouterSeen { router: id, up: false, note });
-                    }
-                }
-                Some(_) | None => difference.calls.push(HostCall::Destroy { guest: guest.guest }),
-            },
+        let row = match guest.guest {
+            Guest::Instance(id) => state.rows.instances.get(&id).filter(|row| row.is_live()).map(|row| row.host),
+            Guest::Router(id) => state.rows.routers.get(&id).map(|row| row.host),
+        };
+        match row {
+            // Rows come before guests and go after them, so nothing will ever want this one.
+            None => difference.calls.push(HostCall::Destroy { guest: guest.guest }),
+            Some(_) if !quiet(&guest.farm) => {}
+            Some(on) if on == Some(host.id) => same_host(state, asked, guest, &mut difference),
+            Some(_) => difference.calls.push(HostCall::Destroy { guest: guest.guest }),
         }
     }
     for guest in state.indexes.guests_by_host.of(&host.id).filter(|guest| !seen.contains(guest)) {
@@ -136,4 +103,34 @@ pub fn difference(state: &State, host: &Host, asked: Timestamp, found: &Inventor
         }
     }
     difference
+}
+
+/// A guest that is where its row says, with nothing under way.
+fn same_host(state: &State, asked: Timestamp, found: &FoundGuest, difference: &mut Difference) {
+    let runs = found.state == GuestState::Running;
+    match found.guest {
+        Guest::Instance(id) => {
+            let Some(row) = state.rows.instances.get(&id).filter(|row| row.updated < asked) else { return };
+            match (row.state, runs) {
+                (InstanceState::Running, false) => {
+                    let (state, note) = (InstanceState::Stopped, "it ended by itself".into());
+                    difference.commands.push(Command::InstanceSeen { instance: id, state, note });
+                }
+                // A late call brought it up, or somebody by hand. Nothing is claimed for it.
+                (InstanceState::Stopped, true) => difference.calls.push(HostCall::Stop { guest: found.guest }),
+                _ => {}
+            }
+        }
+        Guest::Router(id) => {
+            let Some(row) = state.rows.routers.get(&id).filter(|row| row.updated < asked) else { return };
+            let note = match row.state {
+                RouterState::Pending | RouterState::Staging => return,
+                RouterState::Running | RouterState::Down if !runs => "it ended by itself".into(),
+                RouterState::Down => "it was down".into(),
+                RouterState::Running if row.applied_revision == row.desired_revision => return,
+                RouterState::Running => format!("it does not have revision {}", row.desired_revision),
+            };
+            difference.commands.push(Command::RouterSeen { router: id, up: false, note });
+        }
+    }
 }

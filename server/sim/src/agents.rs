@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cascina_core::command::Command;
 use cascina_core::host::Host;
 use cascina_core::units::Timestamp;
-use cascina_drivers::{DriverError, HostCall, HostRef, Inventory, Reply as HostReply};
+use cascina_drivers::{DriverError, HostCall, Inventory, Reply as HostReply};
 use cascina_engine::command::observed;
 use cascina_engine::reconcile::{ABREAST, Misses, difference, reference};
 
@@ -19,9 +19,10 @@ const SWEEP_MS: u64 = 1000;
 
 enum Todo {
     Look(Arc<Host>, Timestamp, Option<Inventory>),
-    Compare(Arc<Host>, Timestamp, Inventory),
+    Compare(Arc<Host>, Timestamp, Arc<Inventory>),
     Propose(Command),
-    Call(HostRef, HostCall),
+    /// As long as it is still called for.
+    Call(Arc<Host>, Timestamp, Arc<Inventory>, HostCall),
 }
 
 /// One round after another, one thing after another.
@@ -108,9 +109,12 @@ impl Simulation {
                 Todo::Look(host, asked, found) => self.look(host, asked, found),
                 Todo::Compare(host, asked, found) => self.compare(&host, asked, &found),
                 Todo::Propose(command) => return self.propose_ours(command, Reply::Reconciler),
-                Todo::Call(host, call) => {
+                Todo::Call(host, asked, found, call) => {
+                    if !difference(&self.books.state, &host, asked, &found).calls.contains(&call) {
+                        continue;
+                    }
                     self.say(|| format!("sweeping {} on {}", call.as_str(), host.name));
-                    return self.call(host, call, Listener::Sweeper);
+                    return self.call(reference(&host), call, Listener::Sweeper);
                 }
             }
         }
@@ -125,19 +129,19 @@ impl Simulation {
             None => misses.missed(&host),
         };
         if let Some(found) = found {
-            todo.push_front(Todo::Compare(host, asked, found));
+            todo.push_front(Todo::Compare(host, asked, Arc::new(found)));
         }
         if let Some(command) = report {
             todo.push_front(Todo::Propose(command));
         }
     }
 
-    fn compare(&mut self, host: &Host, asked: Timestamp, found: &Inventory) {
+    fn compare(&mut self, host: &Arc<Host>, asked: Timestamp, found: &Arc<Inventory>) {
         let difference = difference(&self.books.state, host, asked, found);
         let Some(process) = &mut self.process else { return };
         let todo = &mut process.reconciler.todo;
         for call in difference.calls.into_iter().rev() {
-            todo.push_front(Todo::Call(reference(host), call));
+            todo.push_front(Todo::Call(Arc::clone(host), asked, Arc::clone(found), call));
         }
         for command in difference.commands.into_iter().rev() {
             todo.push_front(Todo::Propose(command));

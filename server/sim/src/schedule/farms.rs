@@ -3,7 +3,7 @@
 use cascina_core::command::{Command, NewFarm, NewInstances, Power, Remedy};
 use cascina_core::farm::FarmState;
 use cascina_core::id::{FarmId, TenantId};
-use cascina_core::operation::OperationState;
+use cascina_core::operation::{OperationState, SagaKind};
 use cascina_core::state::State;
 
 use super::play::Play;
@@ -116,6 +116,12 @@ pub fn mend(play: &mut Play) {
         Some(operation) if play.chance.permille(700) => {
             let remedies = [Remedy::Retry, Remedy::Retry, Remedy::Skip, Remedy::Adopt, Remedy::Cancel];
             let remedy = play.chance.pick(&remedies).unwrap_or(Remedy::Retry);
+            // Nobody but the person who says so knows whether a router has its configuration, so here the
+            // person does not lie.
+            let router = play.state().rows.operations.get(&operation).is_some_and(|row| {
+                row.saga == SagaKind::RouterApply || row.current().is_some_and(|record| record.step == "unmap")
+            });
+            let remedy = if router && remedy == Remedy::Adopt { Remedy::Skip } else { remedy };
             play.ask(Command::Mend { operation, remedy });
         }
         _ => {
