@@ -224,6 +224,12 @@ pub enum Command {
 
     /// Bytes have been checked by the sandbox and are in the store.
     AddPolicy(Box<PolicyVersion>),
+    /// What ships with the program, and the first bindings, as one: a first start that is cut short
+    /// has made all of them or none.
+    FirstPolicies {
+        versions: Vec<PolicyVersion>,
+        bindings: Vec<NewBinding>,
+    },
     RemovePolicy {
         digest: crate::policy::Digest,
     },

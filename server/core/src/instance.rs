@@ -51,6 +51,9 @@ pub struct Instance {
     pub class: Name,
     pub size: Size,
     pub state: InstanceState,
+    /// It runs, or may run: it keeps vCPUs and memory from others, not only its disk. One that was
+    /// stopped stays without while it is being terminated, or when something is wrong with it.
+    pub powered: bool,
     /// Why it is in this state, for people.
     pub note: Option<String>,
     pub host: Option<HostId>,
@@ -69,20 +72,22 @@ impl Instance {
         self.state != InstanceState::Terminated
     }
 
-    /// What it keeps from others on its host. A stopped instance keeps its disk only.
+    /// What it keeps from others on its host.
     pub fn claim(&self) -> Option<(HostId, Size)> {
-        let host = self.host?;
-        match self.state {
-            InstanceState::Terminated => None,
-            InstanceState::Stopped => {
-                Some((host, Size { vcpus: Vcpus::ZERO, memory: Mib::ZERO, disk: self.size.disk }))
+        let host = self.host.filter(|_| self.is_live())?;
+        let disk = Size { vcpus: Vcpus::ZERO, memory: Mib::ZERO, disk: self.size.disk };
+        Some((host, if self.powered { self.size } else { disk }))
+    }
+
+    /// Is in this state from now on, and keeps from others what goes with it.
+    pub fn set(&mut self, state: InstanceState) {
+        self.state = state;
+        match state {
+            InstanceState::Scheduled | InstanceState::Staging | InstanceState::Running | InstanceState::Stopping => {
+                self.powered = true;
             }
-            InstanceState::Scheduled
-            | InstanceState::Staging
-            | InstanceState::Running
-            | InstanceState::Stopping
-            | InstanceState::ShuttingDown
-            | InstanceState::Error => Some((host, self.size)),
+            InstanceState::Stopped | InstanceState::Terminated => self.powered = false,
+            InstanceState::ShuttingDown | InstanceState::Error => {}
         }
     }
 

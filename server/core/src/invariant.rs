@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::address::Target;
 use crate::farm::FarmState;
+use crate::id::TenantId;
 use crate::instance::InstanceState;
 use crate::ipam;
 use crate::operation::OperationState;
+use crate::policy::Scope;
 use crate::state::{Guest, State};
 
 /// Something that must never be, with the ids that it concerns.
@@ -118,8 +120,9 @@ fn instances(state: &State, say: &mut impl FnMut(&'static str, String)) {
 fn owners(state: &State, say: &mut impl FnMut(&'static str, String)) {
     let rows = &state.rows;
     let rule = "nothing is without its owner";
+    let gone = |tenant: Option<TenantId>| tenant.is_some_and(|tenant| !rows.tenants.contains_key(&tenant));
     for user in rows.users.values() {
-        if user.tenant.is_some_and(|tenant| !rows.tenants.contains_key(&tenant)) {
+        if gone(user.tenant) {
             say(rule, format!("{} of a tenant that is gone", user.id));
         }
     }
@@ -135,6 +138,19 @@ fn owners(state: &State, say: &mut impl FnMut(&'static str, String)) {
     for hold in rows.holds.values() {
         if rows.operations.get(&hold.operation).is_none_or(|operation| operation.state.is_over()) {
             say(rule, format!("{} of an operation that is over", hold.id));
+        }
+    }
+    for image in rows.images.values().filter(|image| gone(image.tenant)) {
+        say(rule, format!("image {} of a tenant that is gone", image.name));
+    }
+    for binding in rows.bindings.values() {
+        let whose = match binding.scope {
+            Scope::Site => false,
+            Scope::Tenant(tenant) => gone(Some(tenant)),
+            Scope::Share(share) => !rows.shares.contains_key(&share),
+        };
+        if whose {
+            say(rule, format!("binding {} of a tenant or share that is gone", binding.name));
         }
     }
     for binding in rows.bindings.values().filter(|binding| !rows.policies.contains_key(&binding.digest)) {

@@ -1,6 +1,5 @@
 //! The engine in a real server: one door for everybody who acts.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,12 +29,14 @@ use crate::clock::Clock;
 use crate::command::{Setback, questions};
 use crate::error::{EngineError, Fault};
 use crate::kernel::{Kernel, Proposal, Ticket, repeated};
-use crate::verdict::{Moment, Party, decide_all, gather};
+use crate::need::Rota;
+use crate::policies::check_settings;
+use crate::verdict::{Moment, Party, decide_all, gather, gather_all};
 use crate::writer::{self, Message};
 use crate::{agent, runner};
 
 /// Lost races before a client is asked to try again.
-const RACES: u32 = 50;
+pub const RACES: u32 = 50;
 /// Calls to hosts under way at the same time.
 const CALLS: usize = 512;
 
@@ -94,10 +95,7 @@ pub struct Shared {
     pub crash_at: Option<String>,
     outbox: mpsc::Sender<Message>,
     rng: Mutex<StdRng>,
-    /// Operations that a task works on.
-    busy: Mutex<BTreeSet<OperationId>>,
-    /// Woken while a task was about to leave them.
-    again: Mutex<BTreeSet<OperationId>>,
+    rota: Mutex<Rota>,
     deciders: Semaphore,
     runtime: tokio::runtime::Handle,
     weak: std::sync::OnceLock<std::sync::Weak<Shared>>,
@@ -142,17 +140,14 @@ impl Shared {
 
     /// Sees to it that somebody works on an operation.
     pub fn wake(&self, id: OperationId) {
-        if !self.busy.lock().insert(id) {
-            self.again.lock().insert(id);
+        if !self.rota.lock().wake(id) {
             return;
         }
         let Some(shared) = self.weak.get().and_then(std::sync::Weak::upgrade) else { return };
         self.runtime.spawn(async move {
             loop {
                 runner::run(Arc::clone(&shared), id).await;
-                let mut busy = shared.busy.lock();
-                if !shared.again.lock().remove(&id) {
-                    busy.remove(&id);
+                if shared.rota.lock().leave(id) {
                     return;
                 }
             }
@@ -220,8 +215,7 @@ impl Engine {
             crash_at: config.crash_at,
             outbox,
             rng: Mutex::new(StdRng::seed_from_u64(fresh_seed())),
-            busy: Mutex::new(BTreeSet::new()),
-            again: Mutex::new(BTreeSet::new()),
+            rota: Mutex::new(Rota::default()),
             deciders: Semaphore::new(cores.max(2)),
             runtime: tokio::runtime::Handle::current(),
             weak: std::sync::OnceLock::new(),
@@ -263,7 +257,7 @@ impl Engine {
         {
             return Ok(outcome);
         }
-        self.check_settings(&request.command)?;
+        check_settings(&self.shared.published.read(), &self.shared.sandbox, &request.command)?;
         for _ in 0..RACES {
             let decisions = self.decide(&request.principal, &request.command).await?;
             let proposal = Proposal::Command {
@@ -290,9 +284,7 @@ impl Engine {
             if questions.is_empty() {
                 return Ok(Vec::new());
             }
-            let askings: Vec<_> =
-                questions.into_iter().map(|(party, question)| gather(&state, now, party, None, question)).collect();
-            (askings, shared.view.load_full())
+            (gather_all(&state, now, None, questions), shared.view.load_full())
         };
         let decider = Arc::clone(shared);
         let decisions = shared
@@ -377,7 +369,7 @@ impl Engine {
 }
 
 /// One key of one caller; another caller's same key is another.
-fn ticket(who: &Principal, given: &Idempotency) -> Ticket {
+pub fn ticket(who: &Principal, given: &Idempotency) -> Ticket {
     let mut hash = Sha256::new();
     hash.update(who.user.map_or(0, |user| user.0).to_be_bytes());
     hash.update(who.name.as_bytes());

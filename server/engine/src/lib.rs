@@ -11,7 +11,9 @@ pub mod command;
 mod engine;
 pub mod error;
 pub mod kernel;
-mod policies;
+pub mod need;
+pub mod policies;
+pub mod reconcile;
 mod runner;
 pub mod saga;
 pub mod tx;
@@ -20,5 +22,6 @@ mod writer;
 
 pub use cascina_store::{DecisionFilter, EventFilter};
 pub use clock::{Clock, SystemClock};
-pub use engine::{Engine, EngineConfig, Idempotency, Replay, Request};
+pub use engine::{Engine, EngineConfig, Idempotency, RACES, Replay, Request, ticket};
 pub use error::{EngineError, Fault};
+pub use writer::{BATCH, absorb};

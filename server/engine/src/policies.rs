@@ -3,9 +3,13 @@
 use std::sync::Arc;
 
 use cascina_core::command::{Command, NewBinding, Outcome};
+use cascina_core::event::Change;
 use cascina_core::policy::PolicyVersion;
 use cascina_core::principal::Principal;
 use cascina_core::refusal::Refusal;
+use cascina_core::state::State;
+use cascina_core::units::Timestamp;
+use cascina_policy::{Inspected, Sandbox};
 
 use crate::command::policy::{find, may_upload};
 use crate::engine::{Engine, Request};
@@ -15,15 +19,14 @@ impl Engine {
     /// Checks a component and keeps it. Nothing is bound by that.
     pub async fn upload_policy(&self, principal: &Principal, bytes: Vec<u8>) -> Result<Outcome, EngineError> {
         may_upload(principal)?;
-        self.add_policy(principal, bytes, false).await
+        let inspected = self.keep_component(bytes).await?;
+        let version = inspected.version(false, &principal.name, self.now());
+        let command = Command::AddPolicy(Box::new(version));
+        self.submit(Request { principal: principal.clone(), command, idempotency: None }).await
     }
 
-    pub(crate) async fn add_policy(
-        &self,
-        principal: &Principal,
-        bytes: Vec<u8>,
-        embedded: bool,
-    ) -> Result<Outcome, EngineError> {
+    /// Inspects a component, and puts its bytes into the store.
+    async fn keep_component(&self, bytes: Vec<u8>) -> Result<Checked, EngineError> {
         let shared = self.shared();
         let bytes = Arc::new(bytes);
         let (sandbox, copy) = (Arc::clone(&shared.sandbox), Arc::clone(&bytes));
@@ -33,20 +36,7 @@ impl Engine {
             .map_err(|error| Fault::Internal(error.to_string()))?
             .map_err(|error| Refusal::invalid("component", "(bytes)", error.to_string()))?;
         shared.store_component(inspected.digest, bytes.to_vec()).await?;
-        let version = PolicyVersion {
-            digest: inspected.digest,
-            name: inspected.name,
-            version: inspected.version,
-            summary: inspected.summary,
-            hooks: inspected.hooks,
-            settings_schema: inspected.settings_schema,
-            size: bytes.len() as u64,
-            embedded,
-            uploaded_by: principal.name.clone(),
-            created: self.now(),
-        };
-        let command = Command::AddPolicy(Box::new(version));
-        self.submit(Request { principal: principal.clone(), command, idempotency: None }).await
+        Ok(Checked { size: bytes.len() as u64, inspected })
     }
 
     /// Loads what the store has, adds what the program brings, and makes the first bindings.
@@ -57,7 +47,6 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let shared = self.shared();
         let known: Vec<_> = self.read(|state| state.rows.policies.keys().copied().collect());
-        let first = known.is_empty();
         for digest in known {
             let (sandbox, reader) = (Arc::clone(&shared.sandbox), shared.reader.clone());
             let loaded = tokio::task::spawn_blocking(move || -> Result<(), String> {
@@ -73,42 +62,84 @@ impl Engine {
                 tracing::error!(policy.digest = %digest, error = %error, "a policy could not be loaded");
             }
         }
+        let mut brought = Vec::new();
         for (name, bytes) in embedded {
             let digest = cascina_policy::digest(&bytes);
             if self.read(|state| state.rows.policies.contains_key(&digest)) {
                 continue;
             }
-            self.add_policy(&Principal::system(), bytes, true)
+            let checked = self
+                .keep_component(bytes)
                 .await
                 .map_err(|error| Fault::Internal(format!("embedded policy {name}: {error}")))?;
+            brought.push(checked.version(true, &Principal::system().name, self.now()));
         }
-        if first {
-            for binding in bindings {
-                let command = Command::Bind(binding);
-                self.submit(Request { principal: Principal::system(), command, idempotency: None }).await?;
-            }
+        for command in self.read(|state| at_start(state, brought, bindings)) {
+            self.submit(Request { principal: Principal::system(), command, idempotency: None }).await?;
         }
         Ok(())
     }
+}
 
-    /// Settings must suit the component before a binding gets them.
-    pub(crate) fn check_settings(&self, command: &Command) -> Result<(), Refusal> {
-        let (policy, hook, settings) = match command {
-            Command::Bind(binding) => {
-                (self.read(|state| find(state, &binding.policy))?, binding.hook, binding.settings.clone())
-            }
-            Command::Rebind { binding, change } if change.settings.is_some() || change.policy.is_some() => {
-                let row = self.read(|state| state.rows.bindings.get(binding).cloned());
-                let Some(row) = row else { return Ok(()) };
-                let text = change.policy.clone().unwrap_or_else(|| row.digest.to_string());
-                let settings = change.settings.clone().unwrap_or_else(|| row.settings.clone());
-                (self.read(|state| find(state, &text))?, row.hook, settings)
-            }
-            _ => return Ok(()),
-        };
-        self.shared().sandbox.check_settings(&policy.digest, hook, &settings).map_err(|complaints| {
-            let text: Vec<String> = complaints.iter().map(ToString::to_string).collect();
-            Refusal::invalid("settings", settings, text.join("; "))
-        })
+/// A component that passed the sandbox's checks.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    pub inspected: Inspected,
+    pub size: u64,
+}
+
+impl Checked {
+    pub fn version(&self, embedded: bool, uploaded_by: &str, now: Timestamp) -> PolicyVersion {
+        let Inspected { digest, name, version, summary, hooks, settings_schema } = self.inspected.clone();
+        let uploaded_by = uploaded_by.into();
+        PolicyVersion {
+            digest,
+            name,
+            version,
+            summary,
+            hooks,
+            settings_schema,
+            size: self.size,
+            embedded,
+            uploaded_by,
+            created: now,
+        }
     }
+}
+
+/// What a start does with the policies that the program brings and the store does not have.
+pub fn at_start(state: &State, brought: Vec<PolicyVersion>, bindings: Vec<NewBinding>) -> Vec<Command> {
+    // Later, bindings are their owners' affair: one that is missing was taken away.
+    if state.rows.policies.is_empty() && state.rows.bindings.is_empty() && !(brought.is_empty() && bindings.is_empty())
+    {
+        return vec![Command::FirstPolicies { versions: brought, bindings }];
+    }
+    brought.into_iter().map(|version| Command::AddPolicy(Box::new(version))).collect()
+}
+
+/// Settings must suit the component before a binding gets them.
+pub fn check_settings(state: &State, sandbox: &Sandbox, command: &Command) -> Result<(), Refusal> {
+    let (policy, hook, settings) = match command {
+        Command::Bind(binding) => (find(state, &binding.policy)?, binding.hook, binding.settings.clone()),
+        Command::Rebind { binding, change } if change.settings.is_some() || change.policy.is_some() => {
+            let Some(row) = state.rows.bindings.get(binding) else { return Ok(()) };
+            let text = change.policy.clone().unwrap_or_else(|| row.digest.to_string());
+            let settings = change.settings.clone().unwrap_or_else(|| row.settings.clone());
+            (find(state, &text)?, row.hook, settings)
+        }
+        Command::FirstPolicies { versions, bindings } => {
+            let mut state = State::default();
+            for version in versions {
+                state.apply(&Change::Put(version.clone().into()));
+            }
+            return bindings
+                .iter()
+                .try_for_each(|binding| check_settings(&state, sandbox, &Command::Bind(binding.clone())));
+        }
+        _ => return Ok(()),
+    };
+    sandbox.check_settings(&policy.digest, hook, &settings).map_err(|complaints| {
+        let text: Vec<String> = complaints.iter().map(ToString::to_string).collect();
+        Refusal::invalid("settings", settings, text.join("; "))
+    })
 }

@@ -2,61 +2,44 @@
 //! it to the writer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cascina_core::id::OperationId;
-use cascina_core::operation::{Operation, OperationState};
+use cascina_core::operation::Operation;
 use cascina_drivers::{DriverError, Reply};
 
 use crate::engine::Shared;
-use crate::kernel::Proposal;
-use crate::saga::{self, Answer, Errand, StepError, Work};
-use crate::verdict::{decide_all, gather};
-
-/// Which step, in which direction: an answer for another one is late.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Place {
-    cursor: u32,
-    back: bool,
-}
-
-fn place(operation: &Operation) -> Option<Place> {
-    let back = match operation.state {
-        OperationState::Running => false,
-        OperationState::Compensating => true,
-        OperationState::Done | OperationState::Failed | OperationState::Stuck => return None,
-    };
-    Some(Place { cursor: operation.cursor, back })
-}
+use crate::need::{Need, Place, need, unanswered};
+use crate::saga::{Answer, Errand, StepError, Work};
+use crate::verdict::{decide_all, gather_all};
 
 /// Works on one operation until it needs nothing more from outside.
 pub async fn run(shared: Arc<Shared>, id: OperationId) {
     loop {
-        let Some(operation) = shared.published.read().rows.operations.get(&id).cloned() else { return };
-        let Some(at) = place(&operation) else { return };
-        if let Some(until) = operation.retry_at {
-            let pause = until.0.saturating_sub(shared.clock.now().0);
-            if pause > 0 {
-                tokio::time::sleep(std::time::Duration::from_millis(pause)).await;
+        let now = shared.clock.now();
+        let (need, operation) = {
+            let state = shared.published.read();
+            (need(&state, id, now), state.rows.operations.get(&id).cloned())
+        };
+        let (place, answer) = match need {
+            Need::Nothing => return,
+            Need::Pause(until) => {
+                tokio::time::sleep(Duration::from_millis(until.0.saturating_sub(now.0))).await;
                 continue;
             }
-        }
-        let work = saga::work(&shared.published.read(), &operation);
-        let outside = matches!(work, Ok(Work::Errands(_) | Work::Decide(_)));
-        if outside {
-            crash(&shared, &operation, at, "before");
-        }
-        let answer = match work {
-            Ok(Work::Wait) => return,
-            Ok(Work::Nothing) => Ok(Answer::Nothing),
-            Ok(Work::Errands(errands)) => Ok(Answer::Errands(perform(&shared, errands).await)),
-            Ok(Work::Decide(asked)) => decide(&shared, id, asked).await,
-            Err(error) => Err(error),
+            Need::Answer(place, answer) => (place, answer),
+            Need::Work(place, work) => {
+                crash(&shared, operation.as_deref(), place, "before");
+                let answer = match work {
+                    Work::Errands(errands) => Ok(Answer::Errands(perform(&shared, errands).await)),
+                    Work::Decide(asked) => decide(&shared, id, asked).await,
+                    Work::Nothing | Work::Wait => Ok(Answer::Nothing),
+                };
+                crash(&shared, operation.as_deref(), place, "after");
+                (place, answer)
+            }
         };
-        if outside {
-            crash(&shared, &operation, at, "after");
-        }
-        let proposal = Proposal::Settled { operation: id, cursor: at.cursor, back: at.back, answer };
-        if shared.propose(proposal).await.is_err() {
+        if shared.propose(place.settled(id, answer)).await.is_err() {
             // Stopping, or the store is full: the step is in the books and will be taken up again.
             return;
         }
@@ -92,13 +75,7 @@ async fn errand_calls(shared: &Shared, errand: &Errand) -> Result<Reply, DriverE
             .await
         {
             Ok(reply) => reply?,
-            Err(_) => {
-                return Err(DriverError::Unreachable {
-                    host: errand.host.name.clone(),
-                    call: name,
-                    why: format!("no answer within {} ms", shared.call_deadline.as_millis()),
-                });
-            }
+            Err(_) => return Err(unanswered(&errand.host, name, shared.call_deadline)),
         };
     }
     Ok(last)
@@ -112,9 +89,7 @@ async fn decide(
     let now = shared.clock.now();
     let (askings, view) = {
         let state = shared.published.read();
-        let askings: Vec<_> =
-            asked.into_iter().map(|(party, question)| gather(&state, now, party, Some(id), question)).collect();
-        (askings, shared.view.load_full())
+        (gather_all(&state, now, Some(id), asked), shared.view.load_full())
     };
     let decider = Arc::clone(shared);
     let decided = shared
@@ -128,8 +103,8 @@ async fn decide(
 }
 
 /// Ends the process as a crash would, at the point named in the configuration: for crash tests.
-fn crash(shared: &Shared, operation: &Operation, at: Place, when: &str) {
-    let Some(point) = &shared.crash_at else { return };
+fn crash(shared: &Shared, operation: Option<&Operation>, at: Place, when: &str) {
+    let (Some(point), Some(operation)) = (&shared.crash_at, operation) else { return };
     let step = operation.current().map(|record| record.step.as_str()).unwrap_or_default();
     let direction = if at.back { "undo" } else { "act" };
     if *point == format!("{}/{step}/{when}-{direction}", operation.saga.as_str()) {

@@ -198,6 +198,16 @@ pub fn gather(
     Asking { party, operation, question, chain, facts }
 }
 
+/// Reads what the answers to several questions of one request depend on.
+pub fn gather_all(
+    state: &State,
+    now: Timestamp,
+    operation: Option<OperationId>,
+    asked: Vec<(Party, Question)>,
+) -> Vec<Asking> {
+    asked.into_iter().map(|(party, question)| gather(state, now, party, operation, question)).collect()
+}
+
 impl Asking {
     /// Asks the policies. The view is only needed for placement.
     pub fn decide(self, sandbox: &Sandbox, view: &Arc<ClusterView>, moment: Moment) -> Decision {

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use cascina_core::command::Outcome;
 use cascina_core::event::{Change, Event};
+use cascina_core::id::OperationId;
 use cascina_core::operation::{Operation, StepState};
 use cascina_core::policy::Digest;
-use cascina_core::state::Row;
+use cascina_core::state::{Row, State};
+use cascina_core::view::ClusterView;
 use cascina_store::{Batch, Store};
 use tokio::sync::{mpsc, oneshot};
 
@@ -18,7 +20,7 @@ use crate::error::Fault;
 use crate::kernel::{Kernel, Proposal};
 
 /// Most proposals in one transaction.
-const BATCH: usize = 256;
+pub const BATCH: usize = 256;
 
 pub enum Message {
     Proposal(Proposal, oneshot::Sender<Result<Result<Outcome, Setback>, Fault>>),
@@ -89,26 +91,33 @@ pub fn run(mut store: Store, mut kernel: Kernel, shared: Arc<Shared>, mut inbox:
     }
 }
 
+/// Brings a state and its view up to date with what was committed. Gives the operations that moved.
+pub fn absorb(state: &mut State, view: &mut Arc<ClusterView>, events: &[Event]) -> Vec<OperationId> {
+    let mut moved = Vec::new();
+    for event in events {
+        for change in &event.changes {
+            state.apply(change);
+            if let Change::Put(Row::Operation(operation)) = change {
+                moved.push(operation.id);
+            }
+        }
+        state.seq = event.seq;
+    }
+    state.refresh(view);
+    moved
+}
+
 fn publish(shared: &Arc<Shared>, events: Vec<Event>) {
     if events.is_empty() {
         return;
     }
-    let mut moved = Vec::new();
-    {
+    let mut view = shared.view.load_full();
+    let moved = {
         let mut published = shared.published.write();
-        for event in &events {
-            for change in &event.changes {
-                published.apply(change);
-                if let Change::Put(Row::Operation(operation)) = change {
-                    moved.push(operation.id);
-                }
-            }
-            published.seq = event.seq;
-        }
-        let mut view = shared.view.load_full();
-        published.refresh(&mut view);
+        let moved = absorb(&mut published, &mut view, &events);
         shared.view.store(view);
-    }
+        moved
+    };
     for event in events {
         // Nobody may be listening.
         let _ = shared.events.send(Arc::new(event));

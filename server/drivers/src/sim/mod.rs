@@ -26,5 +26,6 @@ pub use incident::{Incident, NothingThere};
 pub use journal::{JournalError, read_world};
 pub use latency::Latencies;
 pub use machine::{Machine, SimGuest};
+pub use rng::Rng;
 pub use snapshot::{GuestSnapshot, HostSnapshot, Snapshot, Totals};
 pub use world::{Fate, Planned, Settings, World};

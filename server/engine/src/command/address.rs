@@ -7,7 +7,7 @@ use cascina_core::farm::Farm;
 use cascina_core::id::{AddressId, FarmId, InstanceId, RouterId};
 use cascina_core::instance::InstanceState;
 use cascina_core::network::{NatRule, VRouter};
-use cascina_core::operation::{OperationState, SagaKind};
+use cascina_core::operation::SagaKind;
 use cascina_core::principal::Principal;
 use cascina_core::refusal::Refusal;
 use cascina_core::state::State;
@@ -73,15 +73,22 @@ pub fn associate(
         Some(id) => {
             let row = tx.state().rows.instances.get(&id).filter(|row| row.farm == farm.id && row.is_live());
             let row = row.ok_or_else(|| Refusal::not_found("instance", id))?;
-            // If it does not come up it is ended, and its address would point at nobody.
-            if matches!(row.state, InstanceState::Scheduled | InstanceState::Staging) {
-                return Err(Refusal::Conflict(format!("instance {id} is still coming up; wait until it runs")));
+            // One that does not come up is ended, and its address would point at nobody.
+            match row.state {
+                InstanceState::Running | InstanceState::Stopping | InstanceState::Stopped => {}
+                InstanceState::Scheduled | InstanceState::Staging => {
+                    return Err(Refusal::Conflict(format!("instance {id} is still coming up; wait until it runs")));
+                }
+                InstanceState::ShuttingDown | InstanceState::Terminated | InstanceState::Error => {
+                    return Err(Refusal::Conflict(format!(
+                        "instance {id} is {}; this needs one that runs or is stopped",
+                        row.state.as_str()
+                    )));
+                }
             }
             let leaves = tx.state().indexes.operations_by_farm.of(&farm.id).any(|op| {
                 tx.state().rows.operations.get(&op).is_some_and(|op| {
-                    op.saga == SagaKind::InstanceTerminate
-                        && op.state != OperationState::Stuck
-                        && op.instances.contains(&id)
+                    op.saga == SagaKind::InstanceTerminate && op.instances.contains(&id)
                 })
             });
             if leaves {

@@ -274,7 +274,7 @@ fn start(tx: &mut Tx<'_>, rows: &[Arc<Instance>], decisions: &[Arc<Decision>]) -
         }
         let mut row = Instance::clone(row);
         row.host = Some(host);
-        row.state = InstanceState::Scheduled;
+        row.set(InstanceState::Scheduled);
         row.decision = Some(decision.id);
         row.updated = tx.now;
         tx.put(row);

@@ -115,6 +115,7 @@ pub fn apply(
         Command::SetHostState { host, state, note } => Ok(host::set_state(tx, who, *host, *state, note.as_deref())?),
         Command::RemoveHost { host } => Ok(host::remove(tx, who, *host)?),
         Command::AddPolicy(version) => Ok(policy::add(tx, who, version)?),
+        Command::FirstPolicies { versions, bindings } => Ok(policy::first(tx, who, versions, bindings)?),
         Command::RemovePolicy { digest } => Ok(policy::remove(tx, who, *digest)?),
         Command::Bind(binding) => Ok(policy::bind(tx, who, binding)?),
         Command::Rebind { binding, change } => Ok(policy::rebind(tx, who, *binding, change)?),

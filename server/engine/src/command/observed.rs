@@ -89,11 +89,16 @@ pub fn router(tx: &mut Tx<'_>, who: &Principal, id: RouterId, up: bool, note: &s
     Ok(Outcome { operation: Some(operation), ..outcome(id) })
 }
 
+/// When there is something for a sweep to do.
+pub fn next_due(state: &State) -> Option<Timestamp> {
+    let expires = state.indexes.expiries.first().map(|(at, _)| *at);
+    let forgotten = state.indexes.over.first().map(|(at, _)| at.plus_ms(state.site().retention_ms + 1));
+    expires.into_iter().chain(forgotten).min()
+}
+
 /// Is there anything for a sweep to do?
 pub fn due(state: &State, now: Timestamp) -> bool {
-    let before = now.0.saturating_sub(state.site().retention_ms);
-    state.indexes.expiries.first().is_some_and(|(at, _)| *at <= now)
-        || state.indexes.over.first().is_some_and(|(at, _)| at.0 < before)
+    next_due(state).is_some_and(|at| at <= now)
 }
 
 pub fn sweep(tx: &mut Tx<'_>, who: &Principal) -> Result<Outcome, Refusal> {

@@ -26,6 +26,23 @@ pub fn add(tx: &mut Tx<'_>, who: &Principal, version: &PolicyVersion) -> Result<
     Ok(outcome(version.label()))
 }
 
+/// The policies and bindings of a site that has none yet.
+pub fn first(
+    tx: &mut Tx<'_>,
+    who: &Principal,
+    versions: &[PolicyVersion],
+    bindings: &[NewBinding],
+) -> Result<Outcome, Refusal> {
+    admin(who, "make the first bindings")?;
+    for version in versions {
+        add(tx, who, version)?;
+    }
+    for binding in bindings {
+        bind(tx, who, binding)?;
+    }
+    Ok(outcome("policies"))
+}
+
 pub fn may_upload(who: &Principal) -> Result<(), Refusal> {
     if matches!(who.role, Role::Viewer | Role::Member) {
         return Err(Refusal::Forbidden("policies are uploaded by policy authors, owners and admins".into()));

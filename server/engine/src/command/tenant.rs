@@ -13,7 +13,7 @@ use cascina_core::state::{Key, State};
 use cascina_core::tenant::{Tenant, TenantRequest, TenantState};
 
 use super::{admin, outcome, told};
-use crate::saga::identity::put_limits;
+use crate::saga::identity::{put_limits, remove_tenant};
 use crate::tx::{Told, Tx};
 use crate::verdict::{self, Party};
 
@@ -154,15 +154,7 @@ pub fn close(tx: &mut Tx<'_>, who: &Principal, id: TenantId) -> Result<Outcome, 
     if let Some(farm) = farms.iter().filter_map(|id| tx.state().rows.farms.get(id)).find(|farm| !farm.state.is_over()) {
         return Err(Refusal::Conflict(format!("tenant {} still has farm {}; delete it first", row.name, farm.name)));
     }
-    let users: Vec<_> = tx.state().indexes.users_by_tenant.of(&Some(id)).collect();
-    for user in users {
-        super::user::remove(tx, user);
-    }
-    let quotas: Vec<_> = tx.state().indexes.quotas_by_tenant.of(&id).collect();
-    for quota in quotas {
-        tx.remove(Key::Quota(quota));
-    }
-    tx.remove(Key::Tenant(id));
+    remove_tenant(tx, id);
     tx.tell(told("tenant.closed", id, format!("tenant {} closed", row.name)));
     Ok(outcome(id))
 }

@@ -390,11 +390,11 @@ pub fn mend(tx: &mut Tx<'_>, id: OperationId, remedy: Remedy) -> Result<(), Refu
                     backward(tx, &script, operation);
                 }
             } else {
+                // Either way the rows go on as if the hosts had obeyed: half a deletion is no state to be in.
+                // Only an adopted step is believed to have reached them.
                 let answer = if remedy == Remedy::Adopt { Answer::Errands(Vec::new()) } else { Answer::Nothing };
-                if remedy == Remedy::Adopt {
-                    (script.acted)(step, tx, &mut operation, answer)
-                        .map_err(|error| Refusal::Conflict(format!("cannot adopt this step: {error}")))?;
-                }
+                (script.acted)(step, tx, &mut operation, answer)
+                    .map_err(|error| Refusal::Conflict(format!("cannot go on without this step: {error}")))?;
                 operation.steps[step].state = word;
                 operation.steps[step].updated = now;
                 operation.cursor += 1;

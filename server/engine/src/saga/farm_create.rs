@@ -182,8 +182,9 @@ impl Saga for FarmCreate {
 
     fn undo(step: Step, state: &State, operation: &Operation) -> Work {
         match step {
+            // All of them: an operation that ends those that did not come up may still be under way.
             Step::BootInstances | Step::StageInstances => {
-                site_calls::destroy_instances(state, operation.farm, &operation.instances)
+                site_calls::destroy_instances(state, operation.farm, &site_calls::live(state, operation.farm))
             }
             Step::ProbeRouter | Step::BootRouter | Step::StageRouter | Step::IsolateRouter => {
                 site_calls::destroy_router(state, operation.farm)
@@ -209,7 +210,10 @@ impl Saga for FarmCreate {
             | Step::BootRouter
             | Step::StageRouter
             | Step::IsolateRouter => {}
-            Step::PlaceInstances => instance_run::forget(tx, operation, "the farm could not be made"),
+            Step::PlaceInstances => {
+                let all = site_calls::live(tx.state(), farm);
+                instance_run::forget(tx, &all, "the farm could not be made");
+            }
             Step::BindAddress => {
                 if let Ok(mut address) = primary(tx.state(), farm) {
                     address.state = AddressState::Allocated;

@@ -1,7 +1,6 @@
 //! Unmakes a farm, whatever state it is in. Forward only: it cleans up whatever rows it finds.
 
 use cascina_core::farm::FarmState;
-use cascina_core::id::InstanceId;
 use cascina_core::operation::{Operation, OperationState};
 use cascina_core::state::State;
 
@@ -24,15 +23,6 @@ pub enum Step {
 }
 
 pub struct FarmDelete;
-
-fn instances(state: &State, operation: &Operation) -> Vec<InstanceId> {
-    state
-        .indexes
-        .instances_by_farm
-        .of(&operation.farm)
-        .filter(|id| state.rows.instances.get(id).is_some_and(|row| row.is_live()))
-        .collect()
-}
 
 /// Does anything else still work on the farm?
 pub fn others(state: &State, operation: &Operation) -> bool {
@@ -60,7 +50,7 @@ impl Saga for FarmDelete {
         Ok(match step {
             Step::AwaitOthers if others(state, operation) => Work::Wait,
             Step::DestroyInstances => {
-                site_calls::destroy_instances(state, operation.farm, &instances(state, operation))
+                site_calls::destroy_instances(state, operation.farm, &site_calls::live(state, operation.farm))
             }
             Step::DestroyRouter => site_calls::destroy_router(state, operation.farm),
             Step::AwaitOthers | Step::ReleaseAddresses | Step::RemoveNetwork | Step::RemoveIdentity | Step::Finish => {
@@ -90,7 +80,7 @@ impl Saga for FarmDelete {
                 Ok(None)
             }
             Step::DestroyInstances => {
-                let ids = instances(tx.state(), operation);
+                let ids = site_calls::live(tx.state(), operation.farm);
                 let note = format!("{} instances", ids.len());
                 for id in ids {
                     instance_run::set(tx, id, InstanceState::Terminated, Some("the farm was deleted".into()));

@@ -2,6 +2,7 @@
 
 use cascina_core::id::{FarmId, QuotaId, TenantId, UserId};
 use cascina_core::operation::Operation;
+use cascina_core::policy::Scope;
 use cascina_core::principal::Role;
 use cascina_core::quota::Quota;
 use cascina_core::state::Key;
@@ -88,32 +89,34 @@ pub fn remove_identity(tx: &mut Tx<'_>, farm: FarmId) {
         remove_own_user(tx, farm, tenant);
         return;
     }
+    if tx.state().rows.tenants.get(&tenant).is_some_and(|row| row.with_farm) {
+        remove_tenant(tx, tenant);
+        return;
+    }
     let users: Vec<_> = tx.state().indexes.users_by_tenant.of(&Some(tenant)).collect();
-    let goes = tx.state().rows.tenants.get(&tenant).is_some_and(|row| row.with_farm);
     for id in users {
-        if !goes && !tx.state().rows.users.get(&id).is_some_and(|user| user.with_farm) {
-            continue;
+        if tx.state().rows.users.get(&id).is_some_and(|user| user.with_farm) {
+            user::remove(tx, id);
         }
+    }
+}
+
+/// A tenant without farms goes, and with it all that is its own.
+pub fn remove_tenant(tx: &mut Tx<'_>, tenant: TenantId) {
+    let users: Vec<_> = tx.state().indexes.users_by_tenant.of(&Some(tenant)).collect();
+    for id in users {
         user::remove(tx, id);
     }
-    if goes {
-        let quotas: Vec<_> = tx.state().indexes.quotas_by_tenant.of(&tenant).collect();
-        for quota in quotas {
-            tx.remove(Key::Quota(quota));
-        }
-        let bindings: Vec<_> = tx
-            .state()
-            .rows
-            .bindings
-            .values()
-            .filter(|row| row.scope == cascina_core::policy::Scope::Tenant(tenant))
-            .map(|row| row.id)
-            .collect();
-        for binding in bindings {
-            tx.remove(Key::Binding(binding));
-        }
-        tx.remove(Key::Tenant(tenant));
+    let quotas = tx.state().indexes.quotas_by_tenant.of(&tenant).map(Key::Quota);
+    let rows = &tx.state().rows;
+    let scope = Scope::Tenant(tenant);
+    let bindings = rows.bindings.values().filter(|row| row.scope == scope).map(|row| Key::Binding(row.id));
+    let images = rows.images.values().filter(|row| row.tenant == Some(tenant)).map(|row| Key::Image(row.id));
+    let own: Vec<Key> = quotas.chain(bindings).chain(images).collect();
+    for key in own {
+        tx.remove(key);
     }
+    tx.remove(Key::Tenant(tenant));
 }
 
 /// The user that came with this farm goes with it, unless another farm of the tenant has the same.

@@ -62,7 +62,7 @@ impl Saga for InstanceRun {
 
     fn failed(tx: &mut Tx<'_>, operation: &Operation) {
         let why = operation.error.clone().unwrap_or_else(|| "could not be started".into());
-        forget(tx, operation, &why);
+        forget(tx, &operation.instances, &why);
     }
 }
 
@@ -155,6 +155,7 @@ fn new_instance(
         class: item.class.clone(),
         size: item.size,
         state: InstanceState::Scheduled,
+        powered: true,
         note: None,
         host: Some(host),
         ip,
@@ -224,7 +225,7 @@ fn attempts_left(operation: &Operation) -> bool {
 
 pub fn set(tx: &mut Tx<'_>, id: InstanceId, state: InstanceState, note: Option<String>) {
     if let Some(mut row) = tx.state().rows.instances.get(&id).map(|row| Instance::clone(row)) {
-        row.state = state;
+        row.set(state);
         row.note = note;
         row.updated = tx.now;
         tx.put(row);
@@ -232,8 +233,8 @@ pub fn set(tx: &mut Tx<'_>, id: InstanceId, state: InstanceState, note: Option<S
 }
 
 /// Nothing of these is left on any host: they are over.
-pub fn forget(tx: &mut Tx<'_>, operation: &Operation, why: &str) {
-    for id in &operation.instances {
+pub fn forget(tx: &mut Tx<'_>, instances: &[InstanceId], why: &str) {
+    for id in instances {
         if tx.state().rows.instances.get(id).is_some_and(|row| row.is_live()) {
             set(tx, *id, InstanceState::Terminated, Some(why.into()));
         }

@@ -132,7 +132,7 @@ impl Saga for InstanceTerminate {
                 Ok(None)
             }
             Step::Destroy => {
-                instance_run::forget(tx, operation, "terminated");
+                instance_run::forget(tx, &operation.instances, "terminated");
                 Ok(None)
             }
         }

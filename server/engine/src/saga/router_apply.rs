@@ -19,7 +19,8 @@ pub enum Step {
 
 pub struct RouterApply;
 
-/// Notes the revision that the router was given; more may have been wanted since.
+/// Notes the revision that the router was given; more may have been wanted since, and nothing was given
+/// if the step was skipped.
 pub fn applied(tx: &mut Tx<'_>, farm: FarmId, answer: &Answer) -> Result<u64, StepError> {
     let router = site_calls::router(tx.state(), farm)?.clone();
     let given = match answer {
@@ -31,7 +32,7 @@ pub fn applied(tx: &mut Tx<'_>, farm: FarmId, answer: &Answer) -> Result<u64, St
                 _ => None,
             })
             .unwrap_or(router.desired_revision),
-        Answer::Nothing | Answer::Decisions(_) => router.desired_revision,
+        Answer::Nothing | Answer::Decisions(_) => return Ok(router.applied_revision),
     };
     let applied_revision = router.applied_revision.max(given);
     tx.put(VRouter { applied_revision, state: RouterState::Running, updated: tx.now, ..router });

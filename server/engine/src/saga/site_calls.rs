@@ -85,6 +85,12 @@ pub fn instance_spec(state: &State, instance: &Instance) -> Result<GuestSpec, St
     })
 }
 
+/// The farm's instances, whatever operation made them or is about to end them.
+pub fn live(state: &State, farm: FarmId) -> Vec<InstanceId> {
+    let all = state.indexes.instances_by_farm.of(&farm);
+    all.filter(|id| state.rows.instances.get(id).is_some_and(|row| row.is_live())).collect()
+}
+
 /// One errand an instance that has a host, with the calls that `calls` gives for it.
 pub fn for_instances(
     state: &State,

@@ -147,6 +147,7 @@ pub fn instance(id: u64, network: &VirtualNetwork, nth: u32, host: u32, state: I
         class: name("workers"),
         size: Size::new(1, 2048, 20),
         state,
+        powered: true,
         note: None,
         host: Some(HostId(host)),
         ip,

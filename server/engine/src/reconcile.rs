@@ -1,0 +1,136 @@
+//! What is compared when hosts are looked at, and what follows. Pure: the agent and the simulator
+//! both call it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cascina_core::command::Command;
+use cascina_core::host::{Host, HostState};
+use cascina_core::id::{FarmId, HostId};
+use cascina_core::instance::InstanceState;
+use cascina_core::network::RouterState;
+use cascina_core::state::{Guest, State};
+use cascina_core::units::Timestamp;
+use cascina_drivers::{FoundGuest, GuestState, HostCall, HostRef, Inventory};
+
+/// Hosts asked at the same time.
+pub const ABREAST: usize = 16;
+/// Misses in a row before a host counts as down.
+const MISSES: u32 = 3;
+
+/// Who did not answer, and how often in a row.
+#[derive(Debug, Default)]
+pub struct Misses(BTreeMap<HostId, u32>);
+
+impl Misses {
+    /// What to propose about a host that answered.
+    pub fn answered(&mut self, host: &Host) -> Option<Command> {
+        self.0.remove(&host.id);
+        (host.state == HostState::Down).then(|| Command::HostSeen { host: host.id, up: true, note: None })
+    }
+
+    /// What to propose about a host that did not.
+    pub fn missed(&mut self, host: &Host) -> Option<Command> {
+        let missed = self.0.entry(host.id).or_default();
+        *missed += 1;
+        let note = || Some(format!("no answer to {MISSES} inventories in a row"));
+        (*missed == MISSES).then(|| Command::HostSeen { host: host.id, up: false, note: note() })
+    }
+}
+
+pub fn reference(host: &Host) -> HostRef {
+    HostRef { id: host.id, name: host.name.clone(), uri: host.uri.clone() }
+}
+
+/// What the rows say should be done about a host that looks like this.
+#[derive(Debug, Default)]
+pub struct Difference {
+    /// To be proposed …
+    pub commands: Vec<Command>,
+    /// … and then to be made, since nobody owns what they remove.
+    pub calls: Vec<HostCall>,
+}
+
+/// What changed since the host was asked is not judged by its answer.
+pub fn difference(state: &State, host: &Host, asked: Timestamp, found: &Inventory) -> Difference {
+    let mut difference = Difference::default();
+    let quiet = |farm: &FarmId| state.indexes.operations_by_farm.of(farm).next().is_none();
+    let mut seen = BTreeSet::new();
+    for guest in &found.guests {
+        seen.insert(guest.guest);
+        let row = match guest.guest {
+            Guest::Instance(id) => state.rows.instances.get(&id).filter(|row| row.is_live()).map(|row| row.host),
+            Guest::Router(id) => state.rows.routers.get(&id).map(|row| row.host),
+        };
+        match row {
+            // Rows come before guests and go after them, so nothing will ever want this one.
+            None => difference.calls.push(HostCall::Destroy { guest: guest.guest }),
+            Some(_) if !quiet(&guest.farm) => {}
+            Some(on) if on == Some(host.id) => same_host(state, asked, guest, &mut difference),
+            Some(_) => difference.calls.push(HostCall::Destroy { guest: guest.guest }),
+        }
+    }
+    for guest in state.indexes.guests_by_host.of(&host.id).filter(|guest| !seen.contains(guest)) {
+        let note = "its host does not have it".to_string();
+        match guest {
+            Guest::Instance(id) => {
+                let gone = state.rows.instances.get(&id).is_some_and(|row| {
+                    let settled = matches!(row.state, InstanceState::Running | InstanceState::Stopped);
+                    quiet(&row.farm) && settled && row.updated < asked
+                });
+                if gone {
+                    let state = InstanceState::Error;
+                    difference.commands.push(Command::InstanceSeen { instance: id, state, note });
+                }
+            }
+            Guest::Router(id) => {
+                let gone = state.rows.routers.get(&id).is_some_and(|row| {
+                    let settled = matches!(row.state, RouterState::Running | RouterState::Down);
+                    quiet(&row.farm) && settled && row.updated < asked
+                });
+                if gone {
+                    difference.commands.push(Command::RouterSeen { router: id, up: false, note });
+                }
+            }
+        }
+    }
+    for (network, farm) in &found.networks {
+        let needed = state.indexes.guests_by_host.of(&host.id).any(|guest| match guest {
+            Guest::Instance(id) => state.rows.instances.get(&id).is_some_and(|row| row.farm == *farm),
+            Guest::Router(id) => state.rows.routers.get(&id).is_some_and(|row| row.farm == *farm),
+        });
+        if !needed && quiet(farm) {
+            difference.calls.push(HostCall::RemoveNetwork { network: *network });
+        }
+    }
+    difference
+}
+
+/// A guest that is where its row says, with nothing under way.
+fn same_host(state: &State, asked: Timestamp, found: &FoundGuest, difference: &mut Difference) {
+    let runs = found.state == GuestState::Running;
+    match found.guest {
+        Guest::Instance(id) => {
+            let Some(row) = state.rows.instances.get(&id).filter(|row| row.updated < asked) else { return };
+            match (row.state, runs) {
+                (InstanceState::Running, false) => {
+                    let (state, note) = (InstanceState::Stopped, "it ended by itself".into());
+                    difference.commands.push(Command::InstanceSeen { instance: id, state, note });
+                }
+                // A late call brought it up, or somebody by hand. Nothing is claimed for it.
+                (InstanceState::Stopped, true) => difference.calls.push(HostCall::Stop { guest: found.guest }),
+                _ => {}
+            }
+        }
+        Guest::Router(id) => {
+            let Some(row) = state.rows.routers.get(&id).filter(|row| row.updated < asked) else { return };
+            let note = match row.state {
+                RouterState::Pending | RouterState::Staging => return,
+                RouterState::Running | RouterState::Down if !runs => "it ended by itself".into(),
+                RouterState::Down => "it was down".into(),
+                RouterState::Running if row.applied_revision == row.desired_revision => return,
+                RouterState::Running => format!("it does not have revision {}", row.desired_revision),
+            };
+            difference.commands.push(Command::RouterSeen { router: id, up: false, note });
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Schedules: a seed says what clients ask, which hosts fail, when the process ends, and in which order
+//! all of that happens. Whatever it says, the checks must hold.
+
+mod addresses;
+mod ending;
+mod farms;
+mod houses;
+mod many;
+mod play;
+mod rules;
+mod site;
+mod tenants;
+mod trouble;
+
+pub use many::{Totals, schedules};
+pub use play::{Failure, Options, Summary, play};
+pub use site::small_site;

@@ -1,0 +1,262 @@
+//! One schedule, from its seed to the last check.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use cascina_core::command::Command;
+use cascina_core::id::TenantId;
+use cascina_core::name::Name;
+use cascina_core::principal::{Principal, Role};
+use cascina_core::state::State;
+use cascina_drivers::sim::Latencies;
+use cascina_engine::Idempotency;
+
+use super::site::{bindings, small_site};
+use super::{addresses, farms, houses, rules, tenants, trouble};
+use crate::books::Keep;
+use crate::chance::Chance;
+use crate::client::{Answered, Heard, Request};
+use crate::crash::{Crashes, Point};
+use crate::policies::Policies;
+use crate::simulation::{BEGIN, Broken, Pace, Setup, Simulation};
+
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Only so many actions; None: as many as the seed says.
+    pub actions: Option<u32>,
+    /// A real database at this path takes part.
+    pub store: Option<PathBuf>,
+    /// The whole state is checked after every so many commits; 0 counts as 1.
+    pub check_every: u64,
+    /// Crash at this point, so many times, instead of where the seed says.
+    pub crash_at: Option<(Point, u32)>,
+    /// Write down what happens.
+    pub told: bool,
+}
+
+/// What came of a schedule that held.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    pub seed: u64,
+    /// SHA-256 of all events: the same seed, the same trace.
+    pub trace: String,
+    pub commits: u64,
+    pub events: u64,
+    pub acknowledged: u64,
+    /// Requests whose client heard nothing.
+    pub unanswered: u64,
+    pub crashes: u64,
+    /// Operations that were stuck when all troubles had ended.
+    pub stuck: u64,
+    pub virtual_ms: u64,
+    pub passed: BTreeSet<Point>,
+    pub struck: BTreeMap<Point, u32>,
+}
+
+/// A schedule that did not hold, with all that led there.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("seed {seed} {broken}")]
+pub struct Failure {
+    pub seed: u64,
+    pub broken: Broken,
+    pub trail: Vec<String>,
+}
+
+/// How often each kind of action is taken, and what it does.
+const ACTIONS: &[(u64, fn(&mut Play))] = &[
+    (120, farms::create),
+    (80, farms::run),
+    (70, farms::power),
+    (50, farms::delete),
+    (15, farms::decide_pending),
+    (25, farms::mend),
+    (20, addresses::allocate),
+    (30, addresses::associate),
+    (15, addresses::disassociate),
+    (15, addresses::release),
+    (20, addresses::forward),
+    (15, tenants::quota),
+    (10, tenants::suspend),
+    (10, tenants::found),
+    (8, tenants::close),
+    (8, tenants::people),
+    (20, houses::host_state),
+    (6, houses::enlist),
+    (8, houses::recall),
+    (8, houses::catalog),
+    (15, rules::bind),
+    (12, rules::rebind),
+    (6, rules::unbind),
+    (40, Play::repeat),
+    (45, trouble::faults),
+    (30, trouble::hosts),
+    (15, trouble::guests),
+    (20, trouble::crash),
+    (8, trouble::disk),
+];
+
+pub struct Play {
+    pub sim: Simulation,
+    pub chance: Chance,
+    /// Names that were given, so that each is new.
+    named: u64,
+    /// What clients have heard.
+    pub heard: Vec<Answered>,
+    /// Requests with a key whose client heard nothing.
+    unheard: Vec<Request>,
+}
+
+/// Plays a schedule. A failure is played again to tell what led to it, which is free: nothing differs.
+pub fn play(policies: &Policies, seed: u64, options: &Options) -> Result<Summary, Failure> {
+    match play_once(policies, seed, options) {
+        Err(_) if !options.told => {
+            let again = play_once(policies, seed, &Options { told: true, store: None, ..options.clone() });
+            again.map_err(|failure| *failure).and_then(|_| {
+                let what = "it failed, but holds when it is played again".into();
+                Err(Failure { seed, broken: Broken { at: BEGIN, what }, trail: Vec::new() })
+            })
+        }
+        result => result.map_err(|failure| *failure),
+    }
+}
+
+fn play_once(policies: &Policies, seed: u64, options: &Options) -> Result<Summary, Box<Failure>> {
+    let failure = |broken, trail| Box::new(Failure { seed, broken, trail });
+    let mut chance = Chance::new(seed);
+    let actions = 20 + chance.below(80) as u32;
+    // Some seeds without any, so that the other troubles are seen alone.
+    let permille = chance.pick(&[0, 3, 10, 30, 60]).unwrap_or(0);
+    let crashes = Crashes::now_and_then(permille, chance.number());
+    let setup = Setup {
+        seed: chance.number(),
+        site: small_site(),
+        bindings: bindings(),
+        policies: policies.clone(),
+        latencies: Latencies::default(),
+        pace: Pace {
+            commit_ms: (1, 8),
+            decide_ms: (0, 6),
+            restart_ms: (200, 5000),
+            call_deadline_ms: 30_000,
+            reconcile_ms: Some(45_000),
+        },
+        keep: options.store.clone().map_or(Keep::Log, Keep::Store),
+        crashes: options.crash_at.map_or(crashes, |(point, times)| Crashes::at(point, times)),
+        check_every: options.check_every.max(1),
+        told: options.told,
+    };
+    let sim = Simulation::new(setup).map_err(|broken| failure(broken, Vec::new()))?;
+    let mut play = Play { sim, chance, named: 0, heard: Vec::new(), unheard: Vec::new() };
+    let actions = options.actions.unwrap_or(actions);
+    match play.through(actions) {
+        Ok(stuck) => Ok(play.summary(seed, stuck)),
+        Err(broken) => Err(failure(broken, std::mem::take(&mut play.sim.trail))),
+    }
+}
+
+impl Play {
+    fn through(&mut self, actions: u32) -> Result<u64, Broken> {
+        self.pass(2000)?;
+        for _ in 0..actions {
+            // Bursts, and pauses in which something can come to an end.
+            let gap = if self.chance.permille(350) { self.chance.below(150) } else { self.chance.below(12_000) };
+            self.pass(gap)?;
+            self.act();
+        }
+        self.end()
+    }
+
+    fn act(&mut self) {
+        let all = ACTIONS.iter().map(|(weight, _)| weight).sum();
+        let mut drawn = self.chance.below(all);
+        for (weight, action) in ACTIONS {
+            if drawn < *weight {
+                return action(self);
+            }
+            drawn -= weight;
+        }
+    }
+
+    /// Lets time pass.
+    pub fn pass(&mut self, ms: u64) -> Result<(), Broken> {
+        let until = self.sim.now.plus_ms(ms);
+        let result = self.sim.run_until(until);
+        for answered in std::mem::take(&mut self.sim.answers) {
+            if answered.heard == Heard::Nothing && answered.request.idempotency.is_some() {
+                self.unheard.push(Request::clone(&answered.request));
+            }
+            self.heard.push(answered);
+        }
+        result
+    }
+
+    pub fn state(&self) -> &State {
+        &self.sim.books.state
+    }
+
+    /// A name that nothing has had.
+    pub fn name(&mut self, before: &str) -> Name {
+        self.named += 1;
+        let text = format!("{before}{}", self.named);
+        text.parse().unwrap_or_else(|_| unreachable!("a prefix and a number are a name"))
+    }
+
+    pub fn pick<T: Copy>(&mut self, from: impl FnOnce(&State) -> Vec<T>) -> Option<T> {
+        let all = from(&self.sim.books.state);
+        self.chance.pick(&all)
+    }
+
+    /// Asks as the administrator.
+    pub fn ask(&mut self, command: Command) {
+        self.ask_as(Principal::system(), command);
+    }
+
+    /// Asks as somebody of the tenant, most of the time.
+    pub fn ask_for(&mut self, tenant: Option<TenantId>, command: Command) {
+        let role = match self.chance.below(10) {
+            0..4 => None,
+            4..9 => Some(Role::TenantAdmin),
+            _ => self.chance.pick(&[Role::Member, Role::Viewer]),
+        };
+        let who = match (tenant, role) {
+            (Some(tenant), Some(role)) => {
+                Principal { user: None, name: role.as_str().into(), role, tenant: Some(tenant), groups: Vec::new() }
+            }
+            _ => Principal::system(),
+        };
+        self.ask_as(who, command);
+    }
+
+    fn ask_as(&mut self, principal: Principal, command: Command) {
+        let key = self.chance.permille(400).then(|| self.name("key-"));
+        let idempotency = key.map(|key| Idempotency { key: key.to_string(), request: format!("{command:?}") });
+        self.sim.submit(Request { principal, command, idempotency });
+    }
+
+    /// Asks again what nobody answered.
+    fn repeat(&mut self) {
+        if self.unheard.is_empty() {
+            return;
+        }
+        let which = self.chance.below(self.unheard.len() as u64) as usize;
+        let request = self.unheard.swap_remove(which);
+        self.sim.submit(request);
+    }
+
+    fn summary(&self, seed: u64, stuck: u64) -> Summary {
+        let heard = |what: fn(&Heard) -> bool| self.heard.iter().filter(|answered| what(&answered.heard)).count() as u64;
+        Summary {
+            seed,
+            trace: self.sim.books.trace(),
+            commits: self.sim.books.commits,
+            events: self.sim.books.log.len() as u64,
+            acknowledged: heard(|heard| matches!(heard, Heard::Done(_))),
+            unanswered: heard(|heard| *heard == Heard::Nothing),
+            crashes: self.sim.starts - 1,
+            stuck,
+            virtual_ms: self.sim.now.0 - BEGIN.0,
+            passed: self.sim.crashes.passed.clone(),
+            struck: self.sim.crashes.struck.clone(),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The site on which schedules are played: small, so that everything runs out.
+
+use cascina_core::command::NewBinding;
+use cascina_core::flavor::Flavor;
+use cascina_core::host::{ClassKind, Host, HostClass, HostState, Share};
+use cascina_core::id::{HostId, ImageId, ShareId};
+use cascina_core::image::{Image, ImageState};
+use cascina_core::name::Name;
+use cascina_core::policy::Hook;
+use cascina_core::site::{Site, SiteSpec};
+use cascina_core::units::{Gib, Size, Timestamp};
+use ipnet::Ipv4Net;
+
+use crate::policies::bound;
+
+pub fn name(text: &str) -> Name {
+    text.parse().unwrap_or_else(|_| unreachable!("a literal that is a name"))
+}
+
+const NOW: Timestamp = Timestamp(0);
+
+/// Two service hosts, five workers of which two have an owner, twelve elastic IPs, fifteen subnets.
+pub fn small_site() -> SiteSpec {
+    let class = |text: &str, kind, cpu_overcommit_permille| HostClass { name: name(text), kind, cpu_overcommit_permille };
+    let mut hosts: Vec<Host> = (1..=2).map(|i| host(&format!("s{i}"), "services", 0, Size::new(8, 4096, 60))).collect();
+    hosts.extend((1..=5).map(|i| host(&format!("w{i}"), "workers", u32::from(i > 3), Size::new(16, 32_768, 200))));
+    let flavor = |text: &str, size| Flavor { name: name(text), size, deprecated: false, created: NOW, updated: NOW };
+    SiteSpec {
+        site: Site {
+            private_pool: Ipv4Net::new_assert([10, 64, 0, 0].into(), 20),
+            public_pool: vec![([192, 0, 2, 1].into(), [192, 0, 2, 12].into())],
+            ..Site::default()
+        },
+        classes: vec![
+            class("services", ClassKind::Services, 1000),
+            class("workers", ClassKind::Workers, 1000),
+        ],
+        shares: vec![Share {
+            id: ShareId(0),
+            name: name("astro"),
+            group: name("astro"),
+            lends: true,
+            recalled: false,
+            created: NOW,
+            updated: NOW,
+        }],
+        hosts,
+        flavors: vec![
+            flavor("m1.small", Size::new(1, 512, 1)),
+            flavor("m1.medium", Size::new(2, 2048, 20)),
+            flavor("m1.large", Size::new(6, 8192, 60)),
+        ],
+        images: vec![image("debian", "debian.qcow2"), image("alma", "alma.qcow2")],
+    }
+}
+
+fn host(text: &str, class: &str, share: u32, capacity: Size) -> Host {
+    Host {
+        id: HostId(0),
+        name: name(text),
+        class: name(class),
+        share: ShareId(share),
+        uri: "sim:".into(),
+        capacity,
+        state: HostState::Up,
+        note: None,
+        created: NOW,
+        updated: NOW,
+    }
+}
+
+fn image(text: &str, source: &str) -> Image {
+    Image {
+        id: ImageId(0),
+        name: name(text),
+        tenant: None,
+        source: source.into(),
+        min_disk: Gib(1),
+        state: ImageState::Available,
+        created: NOW,
+        updated: NOW,
+    }
+}
+
+pub fn bindings() -> Vec<NewBinding> {
+    vec![
+        bound(&name("admission-default"), Hook::Admission),
+        bound(&name("quota-tiers"), Hook::Quota),
+        bound(&name("placement-pack"), Hook::Placement),
+    ]
+}
