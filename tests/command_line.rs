@@ -74,7 +74,8 @@ fn a_farms_life() {
     terminal.type_in("farm show alpha");
     terminal.type_in("quota show alice");
     terminal.type_in("host list");
-    terminal.type_in("instance run alpha --flavor m1.small --image debian");
+    terminal.type_in("instance run alpha flavor=m1.small,image=debian");
+    terminal.type_in("simulation world");
     terminal.type_in("address list");
     terminal.type_in("farm delete alpha");
     terminal.type_in("farm list");

@@ -146,12 +146,17 @@ fn approver(approver: Approver) -> &'static str {
     }
 }
 
-fn unit(name: &str) -> &str {
-    match name {
-        "vcpus" => "vCPUs",
-        "memory_mib" => "MiB memory",
-        "disk_gib" => "GiB disk",
-        other => other,
+fn unit(name: &str, amount: u64) -> &str {
+    match (name, amount) {
+        ("vcpus", 1) => "vCPU",
+        ("vcpus", _) => "vCPUs",
+        ("memory_mib", _) => "MiB memory",
+        ("disk_gib", _) => "GiB disk",
+        ("instances", 1) => "instance",
+        ("addresses", 1) => "elastic IP",
+        ("addresses", _) => "elastic IPs",
+        ("networks", 1) => "network",
+        (other, _) => other,
     }
 }
 
@@ -161,7 +166,7 @@ fn amounts(amounts: Amounts) -> String {
         .fields()
         .into_iter()
         .filter(|(_, amount)| *amount > 0)
-        .map(|(name, amount)| format!("{amount} {}", unit(name)))
+        .map(|(name, amount)| format!("{amount} {}", unit(name, amount)))
         .collect();
     if some.is_empty() { "nothing".into() } else { some.join(", ") }
 }
@@ -173,15 +178,15 @@ fn limits(limit: Amounts) -> String {
         .into_iter()
         .zip(Amounts::UNLIMITED.fields())
         .filter(|((_, amount), (_, most))| amount < most)
-        .map(|((name, amount), _)| format!("{amount} {}", unit(name)))
+        .map(|((name, amount), _)| format!("{amount} {}", unit(name, amount)))
         .collect();
     if some.is_empty() { "no limit".into() } else { some.join(", ") }
 }
 
 fn assigned(scopes: &[(String, Amounts)]) -> String {
     let one = |(class, limit): &(String, Amounts)| match class.as_str() {
-        "" => format!("limits {}", limits(*limit)),
-        class => format!("limits in class {class} {}", limits(*limit)),
+        "" => format!("to the tenant: {}", limits(*limit)),
+        class => format!("in class {class}: {}", limits(*limit)),
     };
     if scopes.is_empty() { "no limits".into() } else { scopes.iter().map(one).collect::<Vec<_>>().join("; ") }
 }

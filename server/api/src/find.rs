@@ -124,7 +124,7 @@ pub fn access_key(state: &State, who: &Principal, text: &str) -> Result<Arc<Acce
     row.filter(|_| user.is_some()).cloned().ok_or_else(|| missing("access key", text))
 }
 
-/// By name only farms that are not over: a name can be given again after that.
+/// By name the farm that is not over; if there is none, the last that had the name.
 pub fn farm(state: &State, who: &Principal, text: &str) -> Result<Arc<Farm>, Refusal> {
     if let Ok(id) = text.parse() {
         let row = state.rows.farms.get(&id).filter(|row| sees_farm(who, row));
@@ -132,7 +132,13 @@ pub fn farm(state: &State, who: &Principal, text: &str) -> Result<Arc<Farm>, Ref
     }
     let named = state.indexes.farm_names.iter().filter(|((_, name), _)| name.as_str() == text);
     let rows = named.filter_map(|(_, id)| state.rows.farms.get(id)).filter(|row| sees_farm(who, row));
-    only("farm", text, rows).cloned()
+    match only("farm", text, rows) {
+        Err(Refusal::NotFound { .. }) => {
+            let over = state.rows.farms.values().filter(|row| row.name.as_str() == text && sees_farm(who, row));
+            over.max_by_key(|row| row.created).cloned().ok_or_else(|| missing("farm", text))
+        }
+        found => found.cloned(),
+    }
 }
 
 pub fn instance(state: &State, who: &Principal, text: &str) -> Result<Arc<Instance>, Refusal> {

@@ -27,6 +27,9 @@ pub fn serve(path: &Path) -> anyhow::Result<()> {
 fn begin_log(config: &Config) -> anyhow::Result<()> {
     let text = &config.server.log;
     let filter = EnvFilter::try_new(text).with_context(|| format!("server.log = `{text}`"))?;
+    // It tells every start that it did nothing.
+    let quiet = "rusqlite_migration=warn".parse().context("a filter")?;
+    let filter = filter.add_directive(quiet);
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.server.log_form {
         LogForm::Text => log.with_ansi(false).init(),

@@ -177,13 +177,7 @@ fn create(session: &Session, create: Create) -> Done {
     }
     session.settle(&format!("farm {}", create.name), &answer, &create.wait)?;
     if session.output == Output::Table && !create.wait.no_wait {
-        let farm = session.client.get(&below(PATH, &id))?;
-        print(&format!(
-            "farm {} is {}; see it with `cascina farm show {}`\n",
-            create.name,
-            cell(at(&farm, "state")),
-            create.name
-        ))?;
+        print(&format!("see it with `cascina farm show {}`\n", create.name))?;
     }
     Ok(())
 }

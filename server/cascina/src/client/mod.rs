@@ -157,7 +157,7 @@ impl Session {
         }
         follow(&self.client, self.output, id)?.good(what, id)?;
         match self.output {
-            Output::Table => Ok(()),
+            Output::Table => show::print(&format!("{what}: done\n")),
             Output::Json => self.output.thing(answer),
         }
     }

@@ -48,19 +48,25 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let title = self.text("title").unwrap_or_else(|| format!("the server answered with status {}", self.status));
-        write!(f, "{title}")?;
         let none = Vec::new();
         let reasons = self.body.get("reasons").and_then(Value::as_array).unwrap_or(&none);
-        // The detail repeats the reasons, in one line.
+        // The detail repeats the title and the reasons.
         let detail = self.text("detail").filter(|_| reasons.is_empty());
-        match (&self.body, detail) {
-            (_, Some(detail)) if detail != title => write!(f, ": {detail}")?,
-            (Value::String(body), None) => write!(f, ": {}", body.chars().take(500).collect::<String>())?,
-            _ => {}
+        match (&self.body, &detail) {
+            (_, Some(detail)) => write!(f, "{detail}")?,
+            (Value::String(body), None) => write!(f, "{title}: {}", body.chars().take(500).collect::<String>())?,
+            _ => write!(f, "{title}")?,
         }
-        for key in ["field", "value", "allowed"] {
-            if let Some(text) = self.text(key) {
-                write!(f, "\n  {key}: {text}")?;
+        let parts = ["field", "value", "allowed"].map(|key| (key, self.text(key)));
+        let told = |(_, text): &(&str, Option<String>)| match (&detail, text) {
+            (Some(detail), Some(text)) => detail.contains(text.as_str()),
+            (_, text) => text.is_none(),
+        };
+        if !parts.iter().all(told) {
+            for (key, text) in &parts {
+                if let Some(text) = text {
+                    write!(f, "\n  {key}: {text}")?;
+                }
             }
         }
         for reason in reasons {

@@ -18,7 +18,7 @@ impl Output {
         match self {
             Output::Json => self.json(&Value::Array(items.to_vec())),
             Output::Table if items.is_empty() => print("none\n"),
-            Output::Table => print(&table(&in_order(items), columns)),
+            Output::Table => print(&table(&in_order(items, columns), columns)),
         }
     }
 
@@ -57,11 +57,14 @@ pub fn print(text: &str) -> Done {
     }
 }
 
-/// The server lists by id, which says nothing to people: the older first, and by name.
-fn in_order(items: &[Value]) -> Vec<Value> {
+/// The server lists by id, which says nothing to people: what is known by its name goes by name, the
+/// rest by age.
+fn in_order(items: &[Value], columns: &[(&str, &str)]) -> Vec<Value> {
     let mut items = items.to_vec();
     let text = |item: &Value, key| at(item, key).as_str().unwrap_or_default().to_owned();
-    if items.iter().all(|item| item.get("created").is_some()) {
+    if columns.first().is_some_and(|(heading, _)| *heading == "name") {
+        items.sort_by_key(|item| text(item, "name"));
+    } else if items.iter().all(|item| item.get("created").is_some()) {
         items.sort_by_key(|item| (text(item, "created"), text(item, "name")));
     }
     items
