@@ -72,7 +72,14 @@ fn what_is_no_request_at_all() {
     let server = Server::new();
     let before = last(&server);
     let send = |headers: &[(&str, &str)], body: &[u8]| server.admin.send("POST", "/v1/farms", headers, body).unwrap();
-    for body in [&b"{"[..], b"[1, 2", b"\xff\xfe", b"{\"name\": \"a\x00b\"}", b"nonsense", br#"{"name": "a", "tenant": "b"} {}"#] {
+    for body in [
+        &b"{"[..],
+        b"[1, 2",
+        b"\xff\xfe",
+        b"{\"name\": \"a\x00b\"}",
+        b"nonsense",
+        br#"{"name": "a", "tenant": "b"} {}"#,
+    ] {
         send(&JSON, body).refused(400);
     }
     let deep = [b"{\"labels\":".repeat(1), b"[".repeat(100_000)].concat();

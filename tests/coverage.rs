@@ -47,7 +47,9 @@ fn try_it(client: &Client, operation: &Operation, path: &str, body: &[u8]) -> cr
         "GET" => (&[], b""),
         _ => (&[("Content-Type", kind)], body),
     };
-    client.send(&operation.method, path, headers, body).unwrap_or_else(|| panic!("no answer: {} {path}", operation.method))
+    client
+        .send(&operation.method, path, headers, body)
+        .unwrap_or_else(|| panic!("no answer: {} {path}", operation.method))
 }
 
 /// Ids and names of everything that there is, by the variables of paths.
@@ -154,8 +156,12 @@ fn as_a_stranger() {
             if answer.status == 200 {
                 assert!(!secret.iter().any(|id| shown.contains(id.as_str())), "{what}");
             }
-            let private = operation.path.contains('{') && !public.iter().any(|name| operation.path.contains(&format!("{{{name}}}")));
-            assert!(!private || answer.status == 404 || (answer.status == 403 && shown.contains("forbidden")), "{what}");
+            let private = operation.path.contains('{')
+                && !public.iter().any(|name| operation.path.contains(&format!("{{{name}}}")));
+            assert!(
+                !private || answer.status == 404 || (answer.status == 403 && shown.contains("forbidden")),
+                "{what}"
+            );
         } else {
             assert!(matches!(answer.status, 403 | 404 | 422 | 400), "{what}");
         }

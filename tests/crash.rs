@@ -65,7 +65,8 @@ fn points() -> Vec<(What, String)> {
     let mut add = |what, saga: &str, step: &str, names: &[&str]| {
         points.extend(names.iter().map(|name| (what, format!("{saga}/{step}/{name}"))));
     };
-    for (what, saga, steps) in [(What::Create, "farm-create", &CREATE[..]), (What::Delete, "farm-delete", &DELETE[..])] {
+    for (what, saga, steps) in [(What::Create, "farm-create", &CREATE[..]), (What::Delete, "farm-delete", &DELETE[..])]
+    {
         for step in steps {
             if ACTS.contains(step) {
                 add(what, saga, step, &["before-act", "after-act"]);

@@ -16,7 +16,8 @@ fn a_farm_is_made_whole_and_leaves_nothing() {
     let accepted = answer.good();
     let operation = server.operation(&accepted["operation"]);
     assert_eq!(operation["state"], "done", "{operation:#}");
-    let steps: Vec<_> = operation["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
+    let steps: Vec<_> =
+        operation["steps"].as_array().unwrap().iter().map(|step| step["step"].as_str().unwrap()).collect();
     assert_eq!(steps.first(), Some(&"create-identity"));
     assert_eq!(steps.last(), Some(&"activate"));
 
@@ -158,7 +159,10 @@ fn what_cannot_be_undone_is_stuck_in_sight_and_can_be_mended() {
         let accepted = server.admin.post("/v1/farms", json!({"name": "alpha", "tenant": "alice"})).good();
         let operation = server.operation(&accepted["operation"]);
         assert_eq!(operation["state"], "stuck", "{operation:#}");
-        assert_eq!(server.admin.get(&format!("/v1/farms/{}", accepted["id"].as_str().unwrap())).good()["state"], "stuck");
+        assert_eq!(
+            server.admin.get(&format!("/v1/farms/{}", accepted["id"].as_str().unwrap())).good()["state"],
+            "stuck"
+        );
         server.faults(json!([]));
         let id = operation["id"].as_str().unwrap();
         server.admin.post(&format!("/v1/operations/{id}/{remedy}"), json!({})).good();
@@ -188,7 +192,8 @@ fn a_farm_can_be_deleted_while_it_is_being_made() {
 fn placements_follow_the_policy_that_is_bound() {
     let server = Server::new();
     let hosts = |farm: &Value| {
-        let mut hosts: Vec<_> = farm["instances"].as_array().unwrap().iter().map(|row| row["host"].to_string()).collect();
+        let mut hosts: Vec<_> =
+            farm["instances"].as_array().unwrap().iter().map(|row| row["host"].to_string()).collect();
         hosts.sort_unstable();
         hosts.dedup();
         hosts.len()

@@ -27,7 +27,11 @@ fn what_shows_at_upload_is_refused_and_nothing_is_kept() {
         ("cut off", Parts::default().build()[..500].to_vec()),
         ("endless loop", Parts::rank(LOOP).build()),
         ("trap", Parts::rank("unreachable").build()),
-        ("grows without end", Parts::rank("(loop $l (br_if $l (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))) unreachable").build()),
+        (
+            "grows without end",
+            Parts::rank("(loop $l (br_if $l (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))) unreachable")
+                .build(),
+        ),
         ("compile bomb", wat::parse_str(&bomb).unwrap()),
     ];
     for (what, bytes) in components {

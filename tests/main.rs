@@ -8,6 +8,7 @@ mod books;
 mod command_line;
 mod coverage;
 mod crash;
+mod events;
 mod farm;
 mod floors;
 mod hostile;

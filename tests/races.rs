@@ -56,7 +56,10 @@ fn the_last_unit_of_quota() {
     assert_eq!(won, 1);
     for answer in lost {
         let problem = answer.refused(403);
-        assert_eq!((&problem["type"], &problem["field"]), (&json!("urn:cascina:problem:quota-exceeded"), &json!("instances")));
+        assert_eq!(
+            (&problem["type"], &problem["field"]),
+            (&json!("urn:cascina:problem:quota-exceeded"), &json!("instances"))
+        );
     }
     server.delete_farm("alpha");
     server.end();

@@ -230,7 +230,8 @@ impl Server {
     /// Asks for a farm and waits until it is there.
     #[track_caller]
     pub fn farm(&self, name: &str, instances: Value) -> Value {
-        let ask = json!({"name": name, "tenant": format!("{name}-tenant"), "tier": "unlimited", "instances": instances});
+        let ask =
+            json!({"name": name, "tenant": format!("{name}-tenant"), "tier": "unlimited", "instances": instances});
         let accepted = self.admin.post("/v1/farms", ask).good();
         let operation = self.operation(&accepted["operation"]);
         assert_eq!(operation["state"], "done", "{operation:#}");
@@ -261,7 +262,8 @@ impl Server {
         let held = |row: &Value| row["state"] != "quarantined";
         let left: Vec<_> = self.admin.list("/v1/addresses").into_iter().filter(held).collect();
         assert_eq!(left, Vec::<Value>::new());
-        let alive = |row: &Value| !matches!(row["state"].as_str(), Some("terminated" | "deleted" | "failed" | "rejected"));
+        let alive =
+            |row: &Value| !matches!(row["state"].as_str(), Some("terminated" | "deleted" | "failed" | "rejected"));
         for list in ["/v1/farms", "/v1/instances"] {
             let left: Vec<_> = self.admin.list(list).into_iter().filter(alive).collect();
             assert_eq!(left, Vec::<Value>::new(), "{list}");

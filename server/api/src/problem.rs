@@ -173,8 +173,15 @@ mod tests {
     fn what_is_wrong_is_named() {
         let problem = Problem::from(Refusal::invalid("flavor", "m9", "m1.small"));
         assert_eq!((problem.status, problem.field.as_deref()), (422, Some("flavor")));
-        let quota =
-            Refusal::Quota { scope: "tenant a".into(), resource: "vcpus", wanted: 8, used: 3, held: 1, limit: 10, decision: None };
+        let quota = Refusal::Quota {
+            scope: "tenant a".into(),
+            resource: "vcpus",
+            wanted: 8,
+            used: 3,
+            held: 1,
+            limit: 10,
+            decision: None,
+        };
         assert_eq!(Problem::from(quota).allowed.as_deref(), Some("at most 6"));
     }
 

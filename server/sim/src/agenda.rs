@@ -19,8 +19,14 @@ pub struct Run(pub u64);
 /// Who waits for a host's answer.
 #[derive(Debug, Clone)]
 pub enum Listener {
-    Errand { operation: OperationId, errand: usize },
-    Inventory { host: Arc<Host>, asked: Timestamp },
+    Errand {
+        operation: OperationId,
+        errand: usize,
+    },
+    Inventory {
+        host: Arc<Host>,
+        asked: Timestamp,
+    },
     /// The reconciler, sweeping.
     Sweeper,
 }
@@ -37,9 +43,19 @@ pub enum Happening {
     /// The process comes up.
     Start,
     /// A call ends on its host, whether or not anybody still listens.
-    Ends { host: HostRef, call: Box<HostCall>, fate: Fate, listener: Option<(Run, Listener)> },
+    Ends {
+        host: HostRef,
+        call: Box<HostCall>,
+        fate: Fate,
+        listener: Option<(Run, Listener)>,
+    },
     /// The caller's patience ends.
-    Deadline { run: Run, host: HostRef, call: &'static str, listener: Listener },
+    Deadline {
+        run: Run,
+        host: HostRef,
+        call: &'static str,
+        listener: Listener,
+    },
     /// The writer takes what has gathered.
     Write(Run),
     /// Its batch is on the disk, or is not.
@@ -48,7 +64,11 @@ pub enum Happening {
     Again(Run),
     /// The pause of an operation ends.
     Resume(Run, OperationId),
-    Decided { run: Run, whom: Decider, decisions: Vec<Arc<Decision>> },
+    Decided {
+        run: Run,
+        whom: Decider,
+        decisions: Vec<Arc<Decision>>,
+    },
     Sweep(Run),
     Reconcile(Run),
     Crash(Run),

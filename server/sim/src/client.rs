@@ -85,7 +85,11 @@ impl Simulation {
         self.say(|| format!("request {} by {}: {:?}", id.0, request.principal.name, request.command));
         let ticket = request.idempotency.as_ref().map(|given| ticket(&request.principal, given));
         self.clients.open.insert(id, Open { request: Arc::new(request), ticket, races: 0 });
-        if self.is_ready() { self.consider(id) } else { self.hear(id, Heard::Nothing) }
+        if self.is_ready() {
+            self.consider(id)
+        } else {
+            self.hear(id, Heard::Nothing)
+        }
         id
     }
 

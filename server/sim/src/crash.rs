@@ -76,13 +76,7 @@ pub struct Crashes {
 
 impl Crashes {
     pub fn none() -> Crashes {
-        Crashes {
-            chance: Chance::new(0),
-            permille: 0,
-            exactly: None,
-            passed: BTreeSet::new(),
-            struck: BTreeMap::new(),
-        }
+        Crashes { chance: Chance::new(0), permille: 0, exactly: None, passed: BTreeSet::new(), struck: BTreeMap::new() }
     }
 
     pub fn now_and_then(permille: u64, seed: u64) -> Crashes {

@@ -182,13 +182,7 @@ impl Simulation {
         self.agenda.add(self.later(latency_ms), ends);
     }
 
-    pub(crate) fn call_ends(
-        &mut self,
-        host: &HostRef,
-        call: &HostCall,
-        fate: &Fate,
-        listener: Option<Listener>,
-    ) {
+    pub(crate) fn call_ends(&mut self, host: &HostRef, call: &HostCall, fate: &Fate, listener: Option<Listener>) {
         let reply = self.world.finish(host, call, fate);
         if let Err(error) = &reply {
             self.say(|| format!("{error}"));

@@ -66,7 +66,9 @@ impl Simulation {
         }
         let after: Vec<_> = moved(&batch.events).map(|operation| Point::of(operation, When::AfterCommit)).collect();
         let told: Vec<String> = match self.is_told() {
-            true => batch.events.iter().map(|event| format!("  {} {}: {}", event.seq, event.kind, event.text)).collect(),
+            true => {
+                batch.events.iter().map(|event| format!("  {} {}: {}", event.seq, event.kind, event.text)).collect()
+            }
             false => Vec::new(),
         };
         let kept = match self.now < self.disk_full_until {

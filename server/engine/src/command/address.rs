@@ -87,9 +87,11 @@ pub fn associate(
                 }
             }
             let leaves = tx.state().indexes.operations_by_farm.of(&farm.id).any(|op| {
-                tx.state().rows.operations.get(&op).is_some_and(|op| {
-                    op.saga == SagaKind::InstanceTerminate && op.instances.contains(&id)
-                })
+                tx.state()
+                    .rows
+                    .operations
+                    .get(&op)
+                    .is_some_and(|op| op.saga == SagaKind::InstanceTerminate && op.instances.contains(&id))
             });
             if leaves {
                 return Err(Refusal::Conflict(format!("instance {id} is being terminated")));

@@ -49,10 +49,7 @@ pub fn check(state: &State, world: &World) -> Result<(), String> {
 /// … and after the site's retention, not even the memory of them.
 pub fn check_forgotten(state: &State) -> Result<(), String> {
     let rows = &state.rows;
-    let counts = [
-        ("operations", rows.operations.len()),
-        ("instances", rows.instances.len()),
-        ("farms", rows.farms.len()),
-    ];
+    let counts =
+        [("operations", rows.operations.len()), ("instances", rows.instances.len()), ("farms", rows.farms.len())];
     verdict(counts.into_iter().filter(|(_, n)| *n > 0).map(|(what, n)| format!("{n} {what} are remembered")).collect())
 }

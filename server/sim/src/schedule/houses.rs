@@ -20,9 +20,8 @@ pub fn enlist(play: &mut Play) {
     if play.chance.permille(400) {
         // What the site file names would come back at the next start.
         let added = |text: &str| text.starts_with("x-");
-        let host = play.pick(|state| {
-            state.rows.hosts.values().filter(|row| added(row.name.as_str())).map(|row| row.id).collect()
-        });
+        let host = play
+            .pick(|state| state.rows.hosts.values().filter(|row| added(row.name.as_str())).map(|row| row.id).collect());
         if let Some(host) = host {
             play.ask(Command::RemoveHost { host });
         }

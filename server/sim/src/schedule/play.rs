@@ -244,7 +244,8 @@ impl Play {
     }
 
     fn summary(&self, seed: u64, stuck: u64) -> Summary {
-        let heard = |what: fn(&Heard) -> bool| self.heard.iter().filter(|answered| what(&answered.heard)).count() as u64;
+        let heard =
+            |what: fn(&Heard) -> bool| self.heard.iter().filter(|answered| what(&answered.heard)).count() as u64;
         Summary {
             seed,
             trace: self.sim.books.trace(),

@@ -20,7 +20,8 @@ pub fn bind(play: &mut Play) {
     let mode = play.chance.pick(&[Mode::Enforce, Mode::Enforce, Mode::Shadow]).unwrap_or(Mode::Enforce);
     let on_error = play.chance.pick(&[Fallback::Deny, Fallback::Allow, Fallback::Next]).unwrap_or(Fallback::Deny);
     let weight = play.chance.between((1, 1000)) as u32;
-    let binding = NewBinding { name: play.name("rule-"), scope, mode, on_error, weight, ..bound(&policy, Hook::Placement) };
+    let binding =
+        NewBinding { name: play.name("rule-"), scope, mode, on_error, weight, ..bound(&policy, Hook::Placement) };
     play.ask(Command::Bind(binding));
 }
 
@@ -42,9 +43,8 @@ pub fn rebind(play: &mut Play) {
 /// Any but the site's first ones, so that there is something left to obey.
 pub fn unbind(play: &mut Play) {
     let ours = |text: &str| text.starts_with("rule-");
-    let binding = play.pick(|state| {
-        state.rows.bindings.values().filter(|row| ours(row.name.as_str())).map(|row| row.id).collect()
-    });
+    let binding = play
+        .pick(|state| state.rows.bindings.values().filter(|row| ours(row.name.as_str())).map(|row| row.id).collect());
     if let Some(binding) = binding {
         play.ask(Command::Unbind { binding });
     }

@@ -21,7 +21,8 @@ const NOW: Timestamp = Timestamp(0);
 
 /// Two service hosts, five workers of which two have an owner, twelve elastic IPs, fifteen subnets.
 pub fn small_site() -> SiteSpec {
-    let class = |text: &str, kind, cpu_overcommit_permille| HostClass { name: name(text), kind, cpu_overcommit_permille };
+    let class =
+        |text: &str, kind, cpu_overcommit_permille| HostClass { name: name(text), kind, cpu_overcommit_permille };
     let mut hosts: Vec<Host> = (1..=2).map(|i| host(&format!("s{i}"), "services", 0, Size::new(8, 4096, 60))).collect();
     hosts.extend((1..=5).map(|i| host(&format!("w{i}"), "workers", u32::from(i > 3), Size::new(16, 32_768, 200))));
     let flavor = |text: &str, size| Flavor { name: name(text), size, deprecated: false, created: NOW, updated: NOW };
@@ -31,10 +32,7 @@ pub fn small_site() -> SiteSpec {
             public_pool: vec![([192, 0, 2, 1].into(), [192, 0, 2, 12].into())],
             ..Site::default()
         },
-        classes: vec![
-            class("services", ClassKind::Services, 1000),
-            class("workers", ClassKind::Workers, 1000),
-        ],
+        classes: vec![class("services", ClassKind::Services, 1000), class("workers", ClassKind::Workers, 1000)],
         shares: vec![Share {
             id: ShareId(0),
             name: name("astro"),
