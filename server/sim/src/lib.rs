@@ -28,4 +28,4 @@ pub use chance::Chance;
 pub use client::{Answered, Heard, Request, RequestId};
 pub use crash::{Crashes, Point, When};
 pub use policies::{Policies, PolicyError, bound};
-pub use simulation::{BEGIN, Broken, Pace, Setup, Simulation};
+pub use simulation::{BEGIN, Broken, Pace, Setup, Simulation, Stopwatch};

@@ -1,6 +1,7 @@
 //! A server and its hosts in virtual time: what happens next, and what a crash does.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cascina_core::command::{Command, NewBinding, Outcome};
@@ -18,6 +19,9 @@ use crate::client::{Answered, Clients};
 use crate::crash::{Crashes, Point};
 use crate::policies::Policies;
 use crate::process::{Process, Reply};
+
+/// Tells how much real time has passed since some moment.
+pub type Stopwatch = Arc<dyn Fn() -> Duration + Send + Sync>;
 
 /// When a simulation begins: 2026-01-01T00:00:00Z.
 pub const BEGIN: Timestamp = Timestamp(1_767_225_600_000);
@@ -72,7 +76,7 @@ pub struct Simulation {
     /// Rounds of the reconciler that came to an end.
     pub rounds: u64,
     /// Wall-clock time, for decisions: this crate has no clock of its own.
-    pub stopwatch: Option<Box<dyn FnMut() -> Duration>>,
+    pub stopwatch: Option<Stopwatch>,
     pub decision_times: Vec<Duration>,
     /// Until then the disk takes nothing.
     pub disk_full_until: Timestamp,
@@ -204,7 +208,11 @@ impl Simulation {
         }
         self.check_now();
         let takes = self.chance.between(self.pace.restart_ms);
-        self.agenda.add(self.now.plus_ms(takes), Happening::Start);
+        let up = self.now.plus_ms(takes);
+        self.agenda.add(up, Happening::Start);
+        if let Some(lasts) = self.crashes.nested() {
+            self.agenda.add(up.plus_ms(lasts), Happening::Crash(Run(self.starts + 1)));
+        }
     }
 
     /// From the committed state, in the engine's order: site file, policies, operations, agents.
