@@ -21,6 +21,7 @@ mod process;
 pub mod schedule;
 mod simulation;
 mod tasks;
+pub mod trace;
 mod writer;
 
 pub use books::{Books, Keep};

@@ -106,13 +106,13 @@ fn rows<T>(
 }
 
 pub fn requests(file: &str, text: &str) -> Result<Vec<TraceRequest>, TraceError> {
-    let mut requests = rows(file, text, Line::request)?;
+    let mut requests = rows(file, text, |line| line.request())?;
     requests.sort_by_key(|request| request.arrive_s);
     Ok(requests)
 }
 
 pub fn hosts(file: &str, text: &str) -> Result<Vec<TraceHost>, TraceError> {
-    rows(file, text, Line::host)
+    rows(file, text, |line| line.host())
 }
 
 impl Trace {

@@ -1,6 +1,5 @@
 //! What a site is used for, at a moment.
 
-use cascina_core::host::HostClass;
 use cascina_core::name::Name;
 use cascina_core::state::State;
 use cascina_core::units::Size;
@@ -59,14 +58,17 @@ impl Workers {
         let fewest = |demand: u64, size: fn(&Size) -> u64| {
             let mut sizes: Vec<u64> = self.sizes.iter().map(size).collect();
             sizes.sort_unstable_by(|a, b| b.cmp(a));
-            let mut given = 0;
-            sizes.iter().take_while(|size| { let more = given < demand; given += **size; more }).count() as u64
+            let mut left = demand;
+            let mut hosts = 0;
+            for size in sizes {
+                if left == 0 {
+                    break;
+                }
+                left = left.saturating_sub(size);
+                hosts += 1;
+            }
+            hosts
         };
         fewest(demand.vcpus, |size| size.vcpus.0.into()).max(fewest(demand.memory_mib, |size| size.memory.0))
     }
-}
-
-/// Kept because a class without hosts would divide by nothing.
-pub fn is_placeable(classes: &[HostClass]) -> bool {
-    !classes.is_empty()
 }
