@@ -8,6 +8,7 @@ mod listen;
 mod offline;
 mod ranges;
 mod serve;
+mod simulate;
 mod simulated;
 mod site;
 mod wiring;
@@ -64,6 +65,9 @@ enum Task {
     Restore { from: PathBuf, to: PathBuf },
     /// Check every truth that a database must keep.
     Fsck { database: PathBuf },
+    /// Try policies out on traces of requests, or the engine on schedules of trouble, in virtual time.
+    #[command(subcommand)]
+    Simulate(simulate::Simulate),
     /// What the server calls itself as, to compile a policy under limits of its own.
     #[command(hide = true)]
     CompilePolicy(wiring::CompileBounds),
@@ -82,6 +86,7 @@ fn main() -> ExitCode {
         Task::Backup { database, to } => offline::backup(&database, &to),
         Task::Restore { from, to } => offline::restore(&from, &to),
         Task::Fsck { database } => offline::fsck(&database),
+        Task::Simulate(what) => simulate::simulate(what, arguments.output),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

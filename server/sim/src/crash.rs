@@ -67,20 +67,31 @@ pub struct Crashes {
     chance: Chance,
     /// At each point that is passed.
     permille: u64,
+    /// Once more while the process comes up again.
+    again_permille: u64,
     /// At this point, so many times.
     exactly: Option<(Point, u32)>,
-    /// Every point that was passed, and how often the process crashed there.
+    stopped: bool,
+    /// Every point that was passed before they were stopped, and how often the process crashed there.
     pub passed: BTreeSet<Point>,
     pub struck: BTreeMap<Point, u32>,
 }
 
 impl Crashes {
     pub fn none() -> Crashes {
-        Crashes { chance: Chance::new(0), permille: 0, exactly: None, passed: BTreeSet::new(), struck: BTreeMap::new() }
+        Crashes {
+            chance: Chance::new(0),
+            permille: 0,
+            again_permille: 0,
+            exactly: None,
+            stopped: false,
+            passed: BTreeSet::new(),
+            struck: BTreeMap::new(),
+        }
     }
 
     pub fn now_and_then(permille: u64, seed: u64) -> Crashes {
-        Crashes { permille, chance: Chance::new(seed), ..Crashes::none() }
+        Crashes { permille, again_permille: 150, chance: Chance::new(seed), ..Crashes::none() }
     }
 
     pub fn at(point: Point, times: u32) -> Crashes {
@@ -89,12 +100,20 @@ impl Crashes {
 
     /// From now on, none.
     pub fn stop(&mut self) {
-        self.permille = 0;
-        self.exactly = None;
+        self.stopped = true;
+    }
+
+    /// How long the next run lasts, if it is to end while it comes up.
+    pub fn nested(&mut self) -> Option<u64> {
+        let again = !self.stopped && self.again_permille > 0 && self.chance.permille(self.again_permille);
+        again.then(|| self.chance.below(1500))
     }
 
     /// Does the process end here?
     pub fn pass(&mut self, point: Point) -> bool {
+        if self.stopped {
+            return false;
+        }
         self.passed.insert(point);
         let struck = match &mut self.exactly {
             Some((wanted, times)) if *wanted == point && *times > 0 => {

@@ -21,6 +21,7 @@ mod process;
 pub mod schedule;
 mod simulation;
 mod tasks;
+pub mod trace;
 mod writer;
 
 pub use books::{Books, Keep};
@@ -28,4 +29,4 @@ pub use chance::Chance;
 pub use client::{Answered, Heard, Request, RequestId};
 pub use crash::{Crashes, Point, When};
 pub use policies::{Policies, PolicyError, bound};
-pub use simulation::{BEGIN, Broken, Pace, Setup, Simulation};
+pub use simulation::{BEGIN, Broken, Pace, Setup, Simulation, Stopwatch};

@@ -1,6 +1,7 @@
 //! A server and its hosts in virtual time: what happens next, and what a crash does.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use cascina_core::command::{Command, NewBinding, Outcome};
@@ -9,6 +10,7 @@ use cascina_core::units::Timestamp;
 use cascina_drivers::sim::{Incident, Latencies, Settings, World};
 use cascina_engine::command::Setback;
 use cascina_engine::policies::{at_start, check_settings};
+use serde::Serialize;
 
 use crate::agenda::{Agenda, Happening, Run};
 use crate::books::{Books, Keep};
@@ -18,6 +20,9 @@ use crate::client::{Answered, Clients};
 use crate::crash::{Crashes, Point};
 use crate::policies::Policies;
 use crate::process::{Process, Reply};
+
+/// Tells how much real time has passed since some moment.
+pub type Stopwatch = Arc<dyn Fn() -> Duration + Send + Sync>;
 
 /// When a simulation begins: 2026-01-01T00:00:00Z.
 pub const BEGIN: Timestamp = Timestamp(1_767_225_600_000);
@@ -52,7 +57,7 @@ pub struct Setup {
 }
 
 /// Something is not as it must be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("after {} ms: {what}", .at.0 - BEGIN.0)]
 pub struct Broken {
     pub at: Timestamp,
@@ -72,7 +77,7 @@ pub struct Simulation {
     /// Rounds of the reconciler that came to an end.
     pub rounds: u64,
     /// Wall-clock time, for decisions: this crate has no clock of its own.
-    pub stopwatch: Option<Box<dyn FnMut() -> Duration>>,
+    pub stopwatch: Option<Stopwatch>,
     pub decision_times: Vec<Duration>,
     /// Until then the disk takes nothing.
     pub disk_full_until: Timestamp,
@@ -204,7 +209,11 @@ impl Simulation {
         }
         self.check_now();
         let takes = self.chance.between(self.pace.restart_ms);
-        self.agenda.add(self.now.plus_ms(takes), Happening::Start);
+        let up = self.now.plus_ms(takes);
+        self.agenda.add(up, Happening::Start);
+        if let Some(lasts) = self.crashes.nested() {
+            self.agenda.add(up.plus_ms(lasts), Happening::Crash(Run(self.starts + 1)));
+        }
     }
 
     /// From the committed state, in the engine's order: site file, policies, operations, agents.

@@ -143,9 +143,9 @@ impl Simulation {
             let (seed, id) = (chance.number(), DecisionId(chance.number()));
             Moment { now, revision: view.revision, seed, id, dry_run: false }
         };
-        let began = self.stopwatch.as_mut().map(|watch| watch());
+        let began = self.stopwatch.as_ref().map(|watch| watch());
         let decisions = decide_all(askings, &self.policies.sandbox, view, moment, until_refused);
-        if let (Some(began), Some(watch)) = (began, &mut self.stopwatch) {
+        if let (Some(began), Some(watch)) = (began, &self.stopwatch) {
             self.decision_times.push(watch().saturating_sub(began));
         }
         let decisions: Vec<_> = decisions.into_iter().map(std::sync::Arc::new).collect();

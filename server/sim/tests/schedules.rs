@@ -6,7 +6,7 @@
 
 mod common;
 
-use cascina_sim::schedule::{Options, play, schedules};
+use cascina_sim::schedule::{Options, Points, play, schedules};
 use common::policies;
 
 #[test]
@@ -48,5 +48,26 @@ fn one_seed() {
     };
     if let Err(failure) = play(policies(), seed.parse().unwrap(), &options) {
         panic!("{}\n{failure}", failure.trail.join("\n"));
+    }
+}
+
+/// Every step of every saga, in both directions, at each of its four moments.
+#[test]
+fn a_crash_at_every_point_that_is_passed_does_no_harm() {
+    let mut passed = std::collections::BTreeMap::new();
+    let never = Options { points: Points::Never, ..Options::default() };
+    for seed in 0..200 {
+        for point in play(policies(), seed, &never).unwrap().passed {
+            passed.entry(point).or_insert(seed);
+        }
+    }
+    assert!(passed.len() > 120, "{}", passed.len());
+    for (point, seed) in passed {
+        // Twice: the second time while recovering from the first.
+        let options = Options { points: Points::At(point, 2), ..Options::default() };
+        let summary = play(policies(), seed, &options).unwrap_or_else(|failure| {
+            panic!("crash at {point}: {failure}\n{}", failure.trail.join("\n"));
+        });
+        assert!(summary.struck.contains_key(&point), "{point} was passed in seed {seed}");
     }
 }

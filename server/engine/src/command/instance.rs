@@ -5,7 +5,6 @@ use std::sync::Arc;
 use cascina_core::command::{NewInstances, Outcome, Power};
 use cascina_core::decision::{Amounts, Decided, Decision, Question};
 use cascina_core::farm::{Farm, Item};
-use cascina_core::host::ClassKind;
 use cascina_core::id::{FarmId, HostId, InstanceId};
 use cascina_core::instance::{Instance, InstanceState};
 use cascina_core::operation::{OperationState, SagaKind};
@@ -168,15 +167,14 @@ pub fn power_questions(
     let party = Party::of_farm(state, farm.id, who).ok_or_else(|| Refusal::not_found("farm", farm.id))?;
     let mut questions = Vec::new();
     for row in rows {
-        // A disk on a worker does not move; one on shared storage runs anywhere in its class.
-        let local = state.rows.classes.get(&row.class).is_none_or(|class| class.kind == ClassKind::Workers);
-        let only: Vec<HostId> = if local { row.host.into_iter().collect() } else { Vec::new() };
+        // Where its disk is: no driver can say yet that another host would find it on shared storage.
+        let only: Vec<HostId> = row.host.into_iter().collect();
         let item = Item {
             name: row.name.clone(),
             flavor: row.flavor.clone(),
             class: row.class.clone(),
             image: row.image,
-            size: if local { row.size_to_start() } else { row.size },
+            size: row.size_to_start(),
             min_count: 1,
             max_count: 1,
         };
@@ -266,14 +264,13 @@ fn start(tx: &mut Tx<'_>, rows: &[Arc<Instance>], decisions: &[Arc<Decision>]) -
         let Decided::Placed { hosts } = &decision.decided else {
             return Err(verdict::refusal(decision).map_or(Setback::Stale, Setback::Refused));
         };
-        let host = hosts[0];
-        // Its disk is already counted where it is.
-        let more = if row.host == Some(host) { row.size_to_start() } else { row.size };
-        if !instance_run::took(tx.state(), host, more) {
+        if row.host != hosts.first().copied() {
+            return Err(Setback::Stale);
+        }
+        if !row.host.is_some_and(|host| instance_run::took(tx.state(), host, row.size_to_start())) {
             return Err(Setback::Stale);
         }
         let mut row = Instance::clone(row);
-        row.host = Some(host);
         row.set(InstanceState::Scheduled);
         row.decision = Some(decision.id);
         row.updated = tx.now;

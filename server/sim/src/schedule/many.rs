@@ -5,6 +5,8 @@ use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde::{Serialize, Serializer};
+
 use super::play::{Failure, Options, Summary, play};
 use crate::crash::Point;
 use crate::policies::Policies;
@@ -13,7 +15,7 @@ use crate::policies::Policies;
 const ENOUGH: usize = 10;
 
 /// Sums over schedules.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize)]
 pub struct Totals {
     pub held: u64,
     pub failures: Vec<Failure>,
@@ -25,8 +27,18 @@ pub struct Totals {
     pub stuck: u64,
     pub virtual_ms: u64,
     /// Points that were passed, and how often the process ended at each.
+    #[serde(serialize_with = "points")]
     pub passed: BTreeSet<Point>,
+    #[serde(serialize_with = "counts")]
     pub struck: BTreeMap<Point, u32>,
+}
+
+fn points<S: Serializer>(points: &BTreeSet<Point>, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(points.iter().map(Point::to_string))
+}
+
+fn counts<S: Serializer>(counts: &BTreeMap<Point, u32>, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_map(counts.iter().map(|(point, count)| (point.to_string(), count)))
 }
 
 impl Totals {

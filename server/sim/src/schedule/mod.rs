@@ -13,5 +13,5 @@ mod tenants;
 mod trouble;
 
 pub use many::{Totals, schedules};
-pub use play::{Failure, Options, Summary, play};
+pub use play::{Failure, Options, Points, Summary, play};
 pub use site::small_site;

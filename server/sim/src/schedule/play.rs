@@ -10,6 +10,7 @@ use cascina_core::principal::{Principal, Role};
 use cascina_core::state::State;
 use cascina_drivers::sim::Latencies;
 use cascina_engine::Idempotency;
+use serde::Serialize;
 
 use super::site::{bindings, small_site};
 use super::{addresses, farms, houses, rules, tenants, trouble};
@@ -20,6 +21,16 @@ use crate::crash::{Crashes, Point};
 use crate::policies::Policies;
 use crate::simulation::{BEGIN, Broken, Pace, Setup, Simulation};
 
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Points {
+    /// Where the seed says.
+    #[default]
+    Seeded,
+    Never,
+    /// At this one, so many times.
+    At(Point, u32),
+}
+
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Only so many actions; None: as many as the seed says.
@@ -28,8 +39,8 @@ pub struct Options {
     pub store: Option<PathBuf>,
     /// The whole state is checked after every so many commits; 0 counts as 1.
     pub check_every: u64,
-    /// Crash at this point, so many times, instead of where the seed says.
-    pub crash_at: Option<(Point, u32)>,
+    /// At which of the points that it passes the process ends.
+    pub points: Points,
     /// Write down what happens.
     pub told: bool,
 }
@@ -54,7 +65,7 @@ pub struct Summary {
 }
 
 /// A schedule that did not hold, with all that led there.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, Serialize, thiserror::Error)]
 #[error("seed {seed} {broken}")]
 pub struct Failure {
     pub seed: u64,
@@ -126,7 +137,12 @@ fn play_once(policies: &Policies, seed: u64, options: &Options) -> Result<Summar
     let actions = 20 + chance.below(80) as u32;
     // Some seeds without any, so that the other troubles are seen alone.
     let permille = chance.pick(&[0, 3, 10, 30, 60]).unwrap_or(0);
-    let crashes = Crashes::now_and_then(permille, chance.number());
+    let seeded = Crashes::now_and_then(permille, chance.number());
+    let crashes = match options.points {
+        Points::Seeded => seeded,
+        Points::Never => Crashes::none(),
+        Points::At(point, times) => Crashes::at(point, times),
+    };
     let setup = Setup {
         seed: chance.number(),
         site: small_site(),
@@ -141,7 +157,7 @@ fn play_once(policies: &Policies, seed: u64, options: &Options) -> Result<Summar
             reconcile_ms: Some(45_000),
         },
         keep: options.store.clone().map_or(Keep::Log, Keep::Store),
-        crashes: options.crash_at.map_or(crashes, |(point, times)| Crashes::at(point, times)),
+        crashes,
         check_every: options.check_every.max(1),
         told: options.told,
     };

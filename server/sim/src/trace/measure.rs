@@ -1,0 +1,74 @@
+//! What a site is used for, at a moment.
+
+use cascina_core::name::Name;
+use cascina_core::state::State;
+use cascina_core::units::Size;
+use cascina_core::view::ClusterView;
+
+use super::drawn::Capacity;
+use super::report::Share;
+
+/// The hosts on which instances run.
+#[derive(Debug, Clone)]
+pub struct Workers {
+    pub class: Name,
+    pub sizes: Vec<Size>,
+    pub capacity: Capacity,
+}
+
+impl Workers {
+    pub fn of(state: &State) -> Workers {
+        let class = state.default_class();
+        let sizes: Vec<Size> =
+            state.rows.hosts.values().filter(|host| host.class == class).map(|host| host.capacity).collect();
+        let mut capacity = Capacity::default();
+        sizes.iter().for_each(|size| capacity.add(*size));
+        Workers { class, sizes, capacity }
+    }
+
+    pub fn holds(&self, size: Size) -> bool {
+        self.sizes.iter().any(|host| size.fits_in(*host))
+    }
+
+    /// What is claimed, and on how many hosts.
+    pub fn used(&self, view: &ClusterView) -> (Capacity, u64) {
+        let Some(class) = view.class_number(&self.class) else { return Default::default() };
+        let mut used = Capacity::default();
+        let mut hosts = 0;
+        for row in (0..view.len()).filter(|row| view.class[*row] == class) {
+            let vcpus = view.vcpus[row].saturating_sub(view.vcpus_free[row]);
+            let memory = view.memory_mib[row].saturating_sub(view.memory_free_mib[row]);
+            used.vcpus += u64::from(vcpus);
+            used.memory_mib += u64::from(memory);
+            hosts += u64::from(vcpus + memory > 0);
+        }
+        (used, hosts)
+    }
+
+    pub fn share(&self, used: Capacity) -> Share {
+        let part = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
+        Share {
+            vcpus: part(used.vcpus, self.capacity.vcpus),
+            memory: part(used.memory_mib, self.capacity.memory_mib),
+        }
+    }
+
+    /// Fewest hosts that could give this: for each resource the largest hosts first, and the worse of both.
+    pub fn lower_bound(&self, demand: Capacity) -> u64 {
+        let fewest = |demand: u64, size: fn(&Size) -> u64| {
+            let mut sizes: Vec<u64> = self.sizes.iter().map(size).collect();
+            sizes.sort_unstable_by(|a, b| b.cmp(a));
+            let mut left = demand;
+            let mut hosts = 0;
+            for size in sizes {
+                if left == 0 {
+                    break;
+                }
+                left = left.saturating_sub(size);
+                hosts += 1;
+            }
+            hosts
+        };
+        fewest(demand.vcpus, |size| size.vcpus.0.into()).max(fewest(demand.memory_mib, |size| size.memory.0))
+    }
+}

@@ -1,0 +1,90 @@
+//! The site on which a trace is replayed.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use cascina_core::flavor::Flavor;
+use cascina_core::host::{ClassKind, Host, HostClass, HostState};
+use cascina_core::id::{HostId, ImageId, ShareId};
+use cascina_core::image::{Image, ImageState};
+use cascina_core::name::Name;
+use cascina_core::site::SiteSpec;
+use cascina_core::units::{Gib, Size, Timestamp};
+use ipnet::Ipv4Net;
+
+use super::{DISK_GIB, Trace};
+
+/// Guests that a farm gets: fewer than its subnet holds, since those that leave take their time.
+pub const FARM: usize = 230;
+/// The image of every guest.
+pub const IMAGE: &str = "trace";
+
+const NOW: Timestamp = Timestamp(0);
+
+fn literal(text: &str) -> Name {
+    text.parse().unwrap_or_else(|_| unreachable!("a literal that is a name"))
+}
+
+pub fn flavor_name(size: Size) -> String {
+    format!("trace-{}-{}", size.vcpus.0, size.memory.0)
+}
+
+/// A site of the trace's own hosts, all of them workers, and as many service hosts as its farms' routers
+/// need.
+pub fn hosts_of(trace: &Trace) -> SiteSpec {
+    let class = |text: &str, kind| HostClass { name: literal(text), kind, cpu_overcommit_permille: 1000 };
+    let host = |name: String, class: &str, capacity| Host {
+        id: HostId(0),
+        name: literal(&name),
+        class: literal(class),
+        share: ShareId::SITE,
+        uri: "sim:".into(),
+        capacity,
+        state: HostState::Up,
+        note: None,
+        created: NOW,
+        updated: NOW,
+    };
+    let workers = trace.hosts.iter().enumerate().map(|(i, row)| {
+        let vcpus = u32::try_from(row.cpu_milli / 1000).unwrap_or(u32::MAX);
+        host(format!("w-{i:05}"), "workers", Size::new(vcpus, row.mem_mib, 100_000))
+    });
+    let services = (0..4).map(|i| host(format!("s-{i}"), "services", Size::new(256, 1 << 20, 100_000)));
+    SiteSpec {
+        classes: vec![class("services", ClassKind::Services), class("workers", ClassKind::Workers)],
+        hosts: services.chain(workers).collect(),
+        ..SiteSpec::default()
+    }
+}
+
+/// The same site with what a replay needs: a flavor for every size, an image, and addresses for its farms.
+pub fn prepared(mut spec: SiteSpec, trace: &Trace, farms: usize) -> SiteSpec {
+    let sizes: BTreeSet<(u32, u64)> =
+        trace.requests.iter().map(|request| request.size()).map(|size| (size.vcpus.0, size.memory.0)).collect();
+    spec.flavors = sizes
+        .into_iter()
+        .map(|(vcpus, memory)| Size::new(vcpus, memory, DISK_GIB))
+        .map(|size| Flavor {
+            name: literal(&flavor_name(size)),
+            size,
+            deprecated: false,
+            created: NOW,
+            updated: NOW,
+        })
+        .collect();
+    spec.images = vec![Image {
+        id: ImageId(0),
+        name: literal(IMAGE),
+        tenant: None,
+        source: "trace".into(),
+        min_disk: Gib(DISK_GIB),
+        state: ImageState::Available,
+        created: NOW,
+        updated: NOW,
+    }];
+    spec.site.private_pool = Ipv4Net::new_assert(Ipv4Addr::new(10, 0, 0, 0), 8);
+    spec.site.subnet_prefix = 24;
+    let first = Ipv4Addr::new(100, 64, 0, 0);
+    spec.site.public_pool = vec![(first, Ipv4Addr::from(u32::from(first) + farms as u32))];
+    spec
+}
