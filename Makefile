@@ -12,6 +12,7 @@ test: deps lint
 
 lint:
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path benches/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 
 # A C compiler for SQLite is all that is needed beside Rust.
@@ -24,5 +25,11 @@ deps:
 policies:
 	sh policies/build.sh
 
+# Prints the tables of docs/performance.md; ten minutes after building, on a machine that does nothing else.
+# The comparisons bring other policy engines along, which no other target builds.
 bench:
-	$(CARGO) bench -p cascina-policy -p cascina-store
+	$(CARGO) build --release --manifest-path benches/Cargo.toml
+	target/release/decision
+	target/release/load
+	target/release/size
+	$(CARGO) bench -p cascina-store
