@@ -30,6 +30,7 @@ use crate::clock::Clock;
 use crate::command::{Setback, questions};
 use crate::error::{EngineError, Fault};
 use crate::kernel::{Kernel, Proposal, Ticket, repeated};
+use crate::number::Numbers;
 use crate::verdict::{Moment, Party, decide_all, gather};
 use crate::writer::{self, Message};
 use crate::{agent, runner};
@@ -93,7 +94,7 @@ pub struct Shared {
     pub calls: Semaphore,
     pub crash_at: Option<String>,
     outbox: mpsc::Sender<Message>,
-    rng: Mutex<StdRng>,
+    numbers: Mutex<Numbers>,
     /// Operations that a task works on.
     busy: Mutex<BTreeSet<OperationId>>,
     /// Woken while a task was about to leave them.
@@ -116,8 +117,8 @@ fn fresh_seed() -> u64 {
 
 impl Shared {
     pub fn moment(&self, now: Timestamp, revision: u64) -> Moment {
-        let mut rng = self.rng.lock();
-        Moment { now, revision, seed: rng.next_u64(), id: DecisionId(rng.next_u64()), dry_run: false }
+        let mut numbers = self.numbers.lock();
+        Moment { now, revision, seed: numbers.random(), id: DecisionId(numbers.id(now)), dry_run: false }
     }
 
     /// Runs what computes beside the threads that serve, as many at a time as there are cores.
@@ -212,7 +213,7 @@ impl Engine {
             calls: Semaphore::new(CALLS),
             crash_at: config.crash_at,
             outbox,
-            rng: Mutex::new(StdRng::seed_from_u64(fresh_seed())),
+            numbers: Mutex::new(Numbers::seeded(fresh_seed())),
             busy: Mutex::new(BTreeSet::new()),
             again: Mutex::new(BTreeSet::new()),
             deciders: Semaphore::new(cores.max(2)),

@@ -11,6 +11,7 @@ pub mod command;
 mod engine;
 pub mod error;
 pub mod kernel;
+mod number;
 mod policies;
 mod runner;
 pub mod saga;

@@ -4,7 +4,7 @@
 use cascina_core::decision::Amounts;
 use cascina_policy::Workload;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, StoreContextMut};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, StoreContextMut};
 
 use crate::abi::v1::log::Level;
 use crate::abi::v1::placement::{Hosts, Kind, Outcome, Share, Workload as Work};
@@ -18,11 +18,15 @@ pub struct Bare {
 }
 
 impl Bare {
-    /// `resident`: bytes of memory that stay in place for the next instance. None in wasmtime's own
-    /// configuration, which is slow for policies that use much.
-    pub fn new(component: &[u8], resident: usize) -> Bare {
+    /// `tuned`: with the sandbox's own settings of the pool, which keep memory and tables in place for
+    /// the next instance; otherwise as wasmtime comes.
+    pub fn new(component: &[u8], tuned: bool) -> Bare {
         let mut pool = PoolingAllocationConfig::new();
-        pool.linear_memory_keep_resident(resident);
+        if tuned {
+            pool.total_component_instances(32).total_core_instances(256).total_memories(32).total_tables(256);
+            pool.max_memory_size(16 << 20).table_elements(10_000);
+            pool.linear_memory_keep_resident(2 << 20).table_keep_resident(80_000).pagemap_scan(Enabled::Auto);
+        }
         let mut config = Config::new();
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool)).concurrency_support(false);
         let engine = Engine::new(&config).unwrap();

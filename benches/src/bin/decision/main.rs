@@ -42,8 +42,6 @@ const SIZE: Size = Size {
     disk: cascina_core::units::Gib(10),
 };
 const WANTED: Wanted = Wanted { vcpus: 1, memory_mib: 1024 };
-/// As the sandbox has it.
-const RESIDENT: usize = 2 << 20;
 
 fn question() -> Question {
     Question::Place(PlacementQuestion {
@@ -115,7 +113,7 @@ fn measure(hosts: u32, sandbox: &Sandbox, time: Duration) -> Vec<(&'static str, 
             roles: vec!["member".into()],
         },
     };
-    let (tuned, plain) = (Bare::new(site::PACK, RESIDENT), Bare::new(site::PACK, 0));
+    let (tuned, plain) = (Bare::new(site::PACK, true), Bare::new(site::PACK, false));
     let rego = [Form::Columns, Form::Records].map(|form| RefCell::new(Rego::new(form)));
     let starlark = [Form::Columns, Form::Records].map(Starlark::new);
     let (json, count) = (RefCell::new(Vec::new()), Cell::new(0));

@@ -1,7 +1,8 @@
 //! Creates through the whole engine, with policies, sagas and simulated hosts that take no time, beside
 //! a bare program that writes the same with the same group commits.
 //!
-//! `load [CREATES] [FARMS]`: how many instances and farms a round makes.
+//! `load [CREATES] [FARMS] [CLIENTS,…] [CLIENTS,…]`: how many instances and farms a round makes, and how
+//! many clients ask for instances and for farms.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on says so")]
 
@@ -112,6 +113,12 @@ async fn lift_quotas(engine: &Engine) {
     }
 }
 
+/// Numbers of clients, as the arguments say or as usual.
+fn numbers(at: usize, usual: &[usize]) -> Vec<usize> {
+    let given = std::env::args().nth(at);
+    given.map_or_else(|| usual.to_vec(), |text| text.split(',').filter_map(|number| number.parse().ok()).collect())
+}
+
 async fn run(creates: usize, farms: usize) {
     println!("\n### Creates through the engine\n\n{}\n", machine::describe());
     let commits = Commits::listen();
@@ -127,7 +134,7 @@ async fn run(creates: usize, farms: usize) {
          done/bare | decision p50 | p99 |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|"
     );
     let mut names = 0;
-    for clients in [16, 128] {
+    for clients in numbers(4, &[16, 128]) {
         let mut rounds = Vec::new();
         for _ in 0..3 {
             let work = clients::farms(&engine, names, farms, clients);
@@ -138,7 +145,7 @@ async fn run(creates: usize, farms: usize) {
     }
     lift_quotas(&engine).await;
     let ids: Vec<FarmId> = engine.read(|state| state.rows.farms.keys().copied().collect());
-    for clients in [1, 16, 64, 256] {
+    for clients in numbers(3, &[1, 16, 64, 256]) {
         let mut rounds = Vec::new();
         for _ in 0..3 {
             let creates = if clients == 1 { creates / 8 } else { creates };

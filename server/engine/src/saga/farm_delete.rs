@@ -29,8 +29,9 @@ fn instances(state: &State, operation: &Operation) -> Vec<InstanceId> {
     state
         .indexes
         .instances_by_farm
-        .of(&operation.farm)
-        .filter(|id| state.rows.instances.get(id).is_some_and(|row| row.is_live()))
+        .with(&operation.farm)
+        .filter(|row| row.is_live())
+        .map(|row| row.id)
         .collect()
 }
 
