@@ -20,6 +20,7 @@ test: deps lint
 
 lint:
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path benches/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) fmt --manifest-path policies/Cargo.toml --all --check
 	$(CARGO) clippy --manifest-path policies/Cargo.toml --all-targets -- -D warnings
@@ -34,5 +35,11 @@ deps:
 policies:
 	sh policies/build.sh
 
+# Prints the tables of docs/performance.md; ten minutes after building, on a machine that does nothing else.
+# The comparisons bring other policy engines along, which no other target builds.
 bench:
-	$(CARGO) bench -p cascina-policy -p cascina-store
+	$(CARGO) build --release --manifest-path benches/Cargo.toml
+	target/release/decision
+	target/release/load
+	target/release/size
+	$(CARGO) bench -p cascina-store

@@ -164,10 +164,7 @@ fn farms(state: &State, say: &mut impl FnMut(&'static str, String)) {
         let left = ix.networks_by_farm.of(&farm.id).count()
             + ix.routers_by_farm.of(&farm.id).count()
             + ix.addresses_by_farm.of(&farm.id).count()
-            + ix.instances_by_farm
-                .of(&farm.id)
-                .filter(|id| state.rows.instances.get(id).is_some_and(|row| row.is_live()))
-                .count();
+            + ix.instances_by_farm.with(&farm.id).filter(|row| row.is_live()).count();
         if farm.state.is_over() && left > 0 {
             say("a farm that is over leaves nothing", format!("{} leaves {left} things", farm.id));
         }

@@ -29,11 +29,18 @@ pub fn public_addresses(site: &Site) -> impl Iterator<Item = Ipv4Addr> + '_ {
     site.public_pool.iter().flat_map(|(first, last)| (u32::from(*first)..=u32::from(*last)).map(Ipv4Addr::from))
 }
 
-/// The lowest address for a guest that `taken` does not hold: `.1` is the router, the last is broadcast.
-pub fn free_guest_address(cidr: Ipv4Net, taken: impl Fn(Ipv4Addr) -> bool) -> Option<Ipv4Addr> {
+/// The lowest address for a guest that is not among `taken`, which ascend: `.1` is the router, the last
+/// is broadcast.
+pub fn free_guest_address(cidr: Ipv4Net, taken: impl Iterator<Item = Ipv4Addr>) -> Option<Ipv4Addr> {
     let first = u32::from(cidr.network()) + 10;
-    let last = u32::from(cidr.broadcast()).saturating_sub(1);
-    (first..=last).map(Ipv4Addr::from).find(|ip| !taken(*ip))
+    let mut free = first;
+    for ip in taken.map(u32::from).skip_while(|ip| *ip < first) {
+        if ip != free {
+            break;
+        }
+        free += 1;
+    }
+    (free < u32::from(cidr.broadcast())).then(|| Ipv4Addr::from(free))
 }
 
 /// Guests that fit a subnet.
@@ -68,11 +75,14 @@ mod tests {
     fn guests_get_the_lowest_free_address_until_the_subnet_is_full() {
         let cidr: Ipv4Net = "10.64.1.0/24".parse().unwrap();
         let mut taken = std::collections::BTreeSet::new();
-        while let Some(ip) = free_guest_address(cidr, |ip| taken.contains(&ip)) {
+        while let Some(ip) = free_guest_address(cidr, taken.iter().copied()) {
             assert!(taken.insert(ip));
         }
         assert_eq!(taken.len() as u32, guest_addresses(cidr));
         assert_eq!(taken.first().unwrap().to_string(), "10.64.1.10");
         assert_eq!(taken.last().unwrap().to_string(), "10.64.1.254");
+        let gap = "10.64.1.77".parse().unwrap();
+        taken.remove(&gap);
+        assert_eq!(free_guest_address(cidr, taken.into_iter()), Some(gap));
     }
 }

@@ -14,6 +14,7 @@ pub mod flavor;
 pub mod host;
 pub mod id;
 pub mod image;
+pub mod index;
 pub mod instance;
 pub mod invariant;
 pub mod ipam;

@@ -16,6 +16,7 @@ use crate::flavor::Flavor;
 use crate::host::{Host, HostClass, Share};
 use crate::id::*;
 use crate::image::Image;
+use crate::index::Index;
 use crate::instance::Instance;
 use crate::ipam;
 use crate::name::Name;
@@ -141,38 +142,13 @@ impl std::fmt::Display for Guest {
     }
 }
 
-/// One to many.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Index<K, V>(BTreeMap<K, BTreeSet<V>>);
-
-impl<K, V> Default for Index<K, V> {
-    fn default() -> Self {
-        Index(BTreeMap::new())
-    }
-}
-
-impl<K: Ord, V: Ord + Copy> Index<K, V> {
-    fn set(&mut self, key: K, value: V, present: bool) {
-        if present {
-            self.0.entry(key).or_default().insert(value);
-        } else if let Some(set) = self.0.get_mut(&key) {
-            set.remove(&value);
-            if set.is_empty() {
-                self.0.remove(&key);
-            }
-        }
-    }
-
-    pub fn of(&self, key: &K) -> impl Iterator<Item = V> + '_ {
-        self.0.get(key).into_iter().flatten().copied()
-    }
-}
-
 /// Derived from the rows, never written otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Indexes {
-    pub guests_by_host: Index<HostId, Guest>,
-    pub instances_by_farm: Index<FarmId, InstanceId>,
+    /// With what each keeps from others on its host.
+    pub guests_by_host: Index<HostId, Guest, Size>,
+    /// With their rows: sums over a farm are made all the time.
+    pub instances_by_farm: Index<FarmId, InstanceId, Arc<Instance>>,
     pub farms_by_tenant: Index<TenantId, FarmId>,
     pub users_by_tenant: Index<Option<TenantId>, UserId>,
     pub keys_by_user: Index<UserId, AccessKeyId>,
@@ -234,8 +210,15 @@ impl State {
     pub fn apply(&mut self, change: &Change) {
         match change {
             Change::Put(row) => {
-                if let Some(old) = self.rows.put(row.clone()) {
-                    self.index(&old, false);
+                match self.rows.put(row.clone()) {
+                    Some(old) if indexed_alike(&old, row) => {
+                        if let Row::Instance(row) = row {
+                            self.indexes.instances_by_farm.put(row.farm, row.id, Some(row.clone()));
+                        }
+                        return;
+                    }
+                    Some(old) => self.index(&old, false),
+                    None => {}
                 }
                 self.index(row, true);
             }
@@ -315,20 +298,20 @@ impl State {
             Row::Router(router) => {
                 ix.routers_by_farm.set(router.farm, router.id, present);
                 if let Some(host) = router.host {
-                    ix.guests_by_host.set(host, Guest::Router(router.id), present);
+                    ix.guests_by_host.put(host, Guest::Router(router.id), present.then_some(router.size));
                     self.dirty_hosts.insert(host);
                 }
             }
             Row::Address(address) => self.index_address(address, present),
             Row::Instance(instance) => {
-                ix.instances_by_farm.set(instance.farm, instance.id, present);
+                ix.instances_by_farm.put(instance.farm, instance.id, present.then(|| instance.clone()));
                 if instance.is_live() {
                     set(&mut ix.guest_ips, (instance.farm, instance.ip), present);
                 } else {
                     timed(&mut ix.over, instance.updated, Key::Instance(instance.id), present);
                 }
-                if let Some((host, _)) = instance.claim() {
-                    ix.guests_by_host.set(host, Guest::Instance(instance.id), present);
+                if let Some((host, size)) = instance.claim() {
+                    ix.guests_by_host.put(host, Guest::Instance(instance.id), present.then_some(size));
                     self.dirty_hosts.insert(host);
                 }
             }
@@ -368,15 +351,22 @@ impl State {
 
     /// What the guests on a host keep from others.
     pub fn used_on(&self, host: HostId) -> Size {
-        let mut used = Size::ZERO;
-        for guest in self.indexes.guests_by_host.of(&host) {
-            let claim = match guest {
-                Guest::Instance(id) => self.rows.instances.get(&id).and_then(|row| row.claim()).map(|(_, size)| size),
-                Guest::Router(id) => self.rows.routers.get(&id).map(|row| row.size),
-            };
-            used += claim.unwrap_or(Size::ZERO);
+        self.indexes.guests_by_host.with(&host).fold(Size::ZERO, |used, size| used + *size)
+    }
+}
+
+/// Whether no index tells the two apart. Only asked of what changes all the time: most changes are
+/// steps of operations, and instances that go from one state to the next.
+fn indexed_alike(old: &Row, new: &Row) -> bool {
+    match (old, new) {
+        (Row::Instance(old), Row::Instance(new)) => {
+            let live = old.is_live() && new.is_live();
+            live && (old.farm, old.ip, old.claim()) == (new.farm, new.ip, new.claim())
         }
-        used
+        (Row::Operation(old), Row::Operation(new)) => {
+            !old.state.is_over() && !new.state.is_over() && old.farm == new.farm
+        }
+        _ => false,
     }
 }
 

@@ -24,18 +24,14 @@ pub struct ShareUsage {
 
 impl State {
     /// Used and held by class; the `None` row is everything together.
-    fn consumption(&self, tenant: TenantId, now: Timestamp) -> BTreeMap<Option<Name>, (Amounts, Amounts)> {
-        let mut sums: BTreeMap<Option<Name>, (Amounts, Amounts)> = BTreeMap::new();
+    fn consumption(&self, tenant: TenantId, now: Timestamp) -> BTreeMap<Option<&Name>, (Amounts, Amounts)> {
+        let mut sums: BTreeMap<Option<&Name>, (Amounts, Amounts)> = BTreeMap::new();
         let mut all = (Amounts::default(), Amounts::default());
         for farm in self.indexes.farms_by_tenant.of(&tenant) {
-            for id in self.indexes.instances_by_farm.of(&farm) {
-                let Some(instance) = self.rows.instances.get(&id).filter(|row| row.is_live()) else { continue };
+            for instance in self.indexes.instances_by_farm.with(&farm).filter(|row| row.is_live()) {
                 let amounts = Amounts::of_instances(instance.size, 1);
                 all.0 = all.0.plus(amounts);
-                let sum = match sums.get_mut(&Some(instance.class.clone())) {
-                    Some(sum) => sum,
-                    None => sums.entry(Some(instance.class.clone())).or_default(),
-                };
+                let sum = sums.entry(Some(&instance.class)).or_default();
                 sum.0 = sum.0.plus(amounts);
             }
             all.0.addresses += self.indexes.addresses_by_farm.of(&farm).count() as u32;
@@ -46,7 +42,7 @@ impl State {
             for (class, amounts) in &hold.amounts {
                 all.1 = all.1.plus(*amounts);
                 if class.is_some() {
-                    let sum = sums.entry(class.clone()).or_default();
+                    let sum = sums.entry(class.as_ref()).or_default();
                     sum.1 = sum.1.plus(*amounts);
                 }
             }
@@ -58,18 +54,18 @@ impl State {
     /// One row a scope: the tenant as a whole first, then each class that has a limit or is used.
     pub fn usage(&self, tenant: TenantId, now: Timestamp) -> Vec<Usage> {
         let mut sums = self.consumption(tenant, now);
-        let mut limits: BTreeMap<Option<Name>, Amounts> = BTreeMap::new();
+        let mut limits: BTreeMap<Option<&Name>, Amounts> = BTreeMap::new();
         for id in self.indexes.quotas_by_tenant.of(&tenant) {
             if let Some(quota) = self.rows.quotas.get(&id) {
-                sums.entry(quota.class.clone()).or_default();
-                let limit = limits.entry(quota.class.clone()).or_insert(Amounts::UNLIMITED);
+                sums.entry(quota.class.as_ref()).or_default();
+                let limit = limits.entry(quota.class.as_ref()).or_insert(Amounts::UNLIMITED);
                 *limit = limit.min(quota.limit);
             }
         }
         sums.into_iter()
             .map(|(class, (used, held))| {
                 let limit = limits.get(&class).copied().unwrap_or(Amounts::UNLIMITED);
-                Usage { class, limit, used, held }
+                Usage { class: class.cloned(), limit, used, held }
             })
             .collect()
     }

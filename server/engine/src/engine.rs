@@ -30,6 +30,7 @@ use crate::command::{Setback, questions};
 use crate::error::{EngineError, Fault};
 use crate::kernel::{Kernel, Proposal, Ticket, repeated};
 use crate::need::Rota;
+use crate::number::Numbers;
 use crate::policies::check_settings;
 use crate::verdict::{Moment, Party, decide_all, gather, gather_all};
 use crate::writer::{self, Message};
@@ -94,7 +95,7 @@ pub struct Shared {
     pub calls: Semaphore,
     pub crash_at: Option<String>,
     outbox: mpsc::Sender<Message>,
-    rng: Mutex<StdRng>,
+    numbers: Mutex<Numbers>,
     rota: Mutex<Rota>,
     deciders: Semaphore,
     runtime: tokio::runtime::Handle,
@@ -114,8 +115,8 @@ fn fresh_seed() -> u64 {
 
 impl Shared {
     pub fn moment(&self, now: Timestamp, revision: u64) -> Moment {
-        let mut rng = self.rng.lock();
-        Moment { now, revision, seed: rng.next_u64(), id: DecisionId(rng.next_u64()), dry_run: false }
+        let mut numbers = self.numbers.lock();
+        Moment { now, revision, seed: numbers.random(), id: DecisionId(numbers.id(now)), dry_run: false }
     }
 
     /// Runs what computes beside the threads that serve, as many at a time as there are cores.
@@ -214,7 +215,7 @@ impl Engine {
             calls: Semaphore::new(CALLS),
             crash_at: config.crash_at,
             outbox,
-            rng: Mutex::new(StdRng::seed_from_u64(fresh_seed())),
+            numbers: Mutex::new(Numbers::seeded(fresh_seed())),
             rota: Mutex::new(Rota::default()),
             deciders: Semaphore::new(cores.max(2)),
             runtime: tokio::runtime::Handle::current(),

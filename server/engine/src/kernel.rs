@@ -12,10 +12,9 @@ use cascina_core::principal::Principal;
 use cascina_core::refusal::Refusal;
 use cascina_core::state::{Receipt, State};
 use cascina_core::units::Timestamp;
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 
 use crate::command::{self, Setback, told};
+use crate::number::Numbers;
 use crate::saga::{self, Answer, StepError};
 use crate::tx::{Done, Told, Tx};
 
@@ -47,12 +46,12 @@ pub enum Proposal {
 
 pub struct Kernel {
     pub state: State,
-    rng: StdRng,
+    numbers: Numbers,
 }
 
 impl Kernel {
     pub fn new(state: State, seed: u64) -> Kernel {
-        Kernel { state, rng: StdRng::seed_from_u64(seed) }
+        Kernel { state, numbers: Numbers::seeded(seed) }
     }
 
     /// Checks and applies a proposal. What is refused leaves no trace but its decisions.
@@ -62,7 +61,7 @@ impl Kernel {
                 self.command(now, who, command, decisions, ticket.as_ref())
             }
             Proposal::Settled { operation, cursor, back, answer } => {
-                let mut tx = Tx::new(&mut self.state, &mut self.rng, now, "system".into());
+                let mut tx = Tx::new(&mut self.state, &mut self.numbers, now, "system".into());
                 saga::settle(&mut tx, *operation, *cursor, *back, answer.clone());
                 (Ok(Outcome::default()), tx.finish())
             }
@@ -82,7 +81,7 @@ impl Kernel {
             Some(Err(refusal)) => return (Err(refusal.into()), Done::default()),
             Some(Ok(None)) | None => {}
         }
-        let mut tx = Tx::new(&mut self.state, &mut self.rng, now, who.name.clone());
+        let mut tx = Tx::new(&mut self.state, &mut self.numbers, now, who.name.clone());
         match command::apply(&mut tx, who, command, decisions) {
             Ok(mut outcome) => {
                 for decision in decisions {
@@ -113,7 +112,7 @@ impl Kernel {
     /// A refusal that policies had a part in stays in the books.
     fn refused(&mut self, now: Timestamp, who: &Principal, refusal: &Refusal, decisions: &[Arc<Decision>]) -> Done {
         let Some(last) = decisions.last() else { return Done::default() };
-        let mut tx = Tx::new(&mut self.state, &mut self.rng, now, who.name.clone());
+        let mut tx = Tx::new(&mut self.state, &mut self.numbers, now, who.name.clone());
         for decision in decisions {
             tx.decided(decision.clone());
         }

@@ -12,6 +12,7 @@ mod engine;
 pub mod error;
 pub mod kernel;
 pub mod need;
+mod number;
 pub mod policies;
 pub mod reconcile;
 mod runner;

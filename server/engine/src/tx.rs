@@ -7,12 +7,12 @@ use cascina_core::event::{Change, Event};
 use cascina_core::id::{DecisionId, FarmId, OperationId, TenantId};
 use cascina_core::state::{Key, Row, State};
 use cascina_core::units::Timestamp;
-use rand::RngCore;
-use rand::rngs::StdRng;
+
+use crate::number::Numbers;
 
 pub struct Tx<'a> {
     state: &'a mut State,
-    rng: &'a mut StdRng,
+    numbers: &'a mut Numbers,
     pub now: Timestamp,
     pub actor: String,
     /// What takes each change back, oldest first.
@@ -44,11 +44,11 @@ pub struct Done {
 }
 
 impl<'a> Tx<'a> {
-    pub fn new(state: &'a mut State, rng: &'a mut StdRng, now: Timestamp, actor: String) -> Tx<'a> {
+    pub fn new(state: &'a mut State, numbers: &'a mut Numbers, now: Timestamp, actor: String) -> Tx<'a> {
         let first_seq = state.seq + 1;
         Tx {
             state,
-            rng,
+            numbers,
             now,
             actor,
             undo: Vec::new(),
@@ -65,7 +65,12 @@ impl<'a> Tx<'a> {
 
     /// A number that nothing else has; ids are made of it.
     pub fn number(&mut self) -> u64 {
-        self.rng.next_u64()
+        self.numbers.id(self.now)
+    }
+
+    /// A number that nobody can guess.
+    pub fn secret(&mut self) -> u64 {
+        self.numbers.random()
     }
 
     pub fn put(&mut self, row: impl Into<Row>) {

@@ -169,10 +169,8 @@ pub fn gather(
         Question::Place(_) => {
             let mut same_farm = Vec::new();
             if let Some(farm) = party.farm {
-                for id in state.indexes.instances_by_farm.of(&farm) {
-                    let claim = state.rows.instances.get(&id).and_then(|row| row.claim());
-                    same_farm.extend(claim.map(|(host, _)| host));
-                }
+                let claims = state.indexes.instances_by_farm.with(&farm).filter_map(|row| row.claim());
+                same_farm.extend(claims.map(|(host, _)| host));
             }
             (Hook::Placement, Facts::Cluster { same_farm, shares: Vec::new() })
         }

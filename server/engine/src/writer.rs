@@ -63,6 +63,7 @@ pub fn run(mut store: Store, mut kernel: Kernel, shared: Arc<Shared>, mut inbox:
             Ok(()) => {
                 crash(&shared, &events, "after-commit");
                 shared.set_store_sound(true);
+                count(events.len(), decisions.len());
                 publish(&shared, events);
                 for (answer, result) in answers {
                     let _ = answer.send(Ok(result));
@@ -105,6 +106,16 @@ pub fn absorb(state: &mut State, view: &mut Arc<ClusterView>, events: &[Event]) 
     }
     state.refresh(view);
     moved
+}
+
+/// For operators, and for benchmarks that write the same again.
+fn count(events: usize, decisions: usize) {
+    if events + decisions == 0 {
+        return;
+    }
+    metrics::counter!("cascina_commits_total").increment(1);
+    metrics::counter!("cascina_events_total").increment(events as u64);
+    metrics::counter!("cascina_decisions_total").increment(decisions as u64);
 }
 
 fn publish(shared: &Arc<Shared>, events: Vec<Event>) {

@@ -4,10 +4,10 @@
 //! and tells what happens.
 #![allow(clippy::unwrap_used)]
 
-mod common;
+mod components;
 
 use cascina_sim::schedule::{Options, Points, play, schedules};
-use common::policies;
+use components::policies;
 
 #[test]
 fn many_seeds_hold() {

@@ -1,7 +1,7 @@
 //! Traces, replayed with the real policies.
 #![allow(clippy::unwrap_used)]
 
-mod common;
+mod components;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use cascina_core::policy::Hook;
 use cascina_drivers::sim::Latencies;
 use cascina_sim::bound;
 use cascina_sim::trace::{Mixture, Mode, PolicyReport, Replay, Trace, generate, hosts_of, replay};
-use common::policies;
+use components::policies;
 
 fn run(trace: &Trace, mode: Mode, policy: &str) -> PolicyReport {
     let site = hosts_of(trace);

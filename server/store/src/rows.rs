@@ -35,21 +35,25 @@ macro_rules! tables {
         pub fn put(conn: &Connection, row: &Row, body: &[u8]) -> Result<(), StoreError> {
             match row {
                 $(Row::$variant($row) => {
-                    let mut statement = conn.prepare_cached(concat!(
+                    let key = id(&row.key());
+                    let columns: &[&dyn ToSql] = &[$(&$content),*];
+                    // Most changes leave the columns as they are. An upsert would write their indexes
+                    // anew all the same; the plus keeps SQLite from looking the row up by them.
+                    if !columns.is_empty() {
+                        let sql = concat!(
+                            "UPDATE ", $noun, " SET body = ? WHERE id = ?", $(" AND +", stringify!($column), " = ?",)*
+                        );
+                        if execute(conn, sql, &[&Json(body), &key], columns)? > 0 {
+                            return Ok(());
+                        }
+                    }
+                    let sql = concat!(
                         "INSERT INTO ", $noun, " (id, body", $(", ", stringify!($column),)* ") VALUES (?, ?",
                         $(", ?", tables!(@nothing $column),)*
                         ") ON CONFLICT (id) DO UPDATE SET body = excluded.body",
                         $(", ", stringify!($column), " = excluded.", stringify!($column),)*
-                    ))?;
-                    statement.raw_bind_parameter(1, id(&row.key()))?;
-                    statement.raw_bind_parameter(2, Json(body))?;
-                    #[allow(unused_mut, unused_variables)]
-                    let mut place = 2;
-                    $(
-                        place += 1;
-                        statement.raw_bind_parameter(place, $content)?;
-                    )*
-                    statement.raw_execute()?;
+                    );
+                    execute(conn, sql, &[&key, &Json(body)], columns)?;
                 })*
             }
             Ok(())
@@ -117,6 +121,15 @@ tables! {
     Binding "binding": Binding, |id| Text::of(id), |row| { name: row.name.as_str() };
     Operation "operation": Operation, |id| Text::of(id), |_row| {};
     Receipt "receipt": Receipt, |id| Text::of(id), |_row| {};
+}
+
+/// How many rows it changed.
+fn execute(conn: &Connection, sql: &str, own: &[&dyn ToSql], columns: &[&dyn ToSql]) -> Result<usize, StoreError> {
+    let mut statement = conn.prepare_cached(sql)?;
+    for (place, value) in own.iter().chain(columns).enumerate() {
+        statement.raw_bind_parameter(place + 1, value)?;
+    }
+    Ok(statement.raw_execute()?)
 }
 
 /// Whose, or which: SQL counts no two NULLs as the same, so nobody is written as ''.

@@ -68,8 +68,7 @@ pub async fn show_farm(State(app): State<App>, Caller(who): Caller, At(text): At
         let network = indexes.networks_by_farm.of(&row.id).find_map(|id| rows.networks.get(&id));
         let router = indexes.routers_by_farm.of(&row.id).find_map(|id| rows.routers.get(&id));
         let addresses = indexes.addresses_by_farm.of(&row.id).filter_map(|id| rows.addresses.get(&id));
-        let mut instances: Vec<_> =
-            indexes.instances_by_farm.of(&row.id).filter_map(|id| rows.instances.get(&id)).collect();
+        let mut instances: Vec<_> = indexes.instances_by_farm.with(&row.id).collect();
         instances.sort_by_key(|row| row.ip);
         Ok::<_, Problem>(FarmDetail {
             farm: Farm::from(&*row),

@@ -19,7 +19,7 @@ pub fn new_access_key(tx: &mut Tx<'_>, user: UserId) -> AccessKeyId {
     let mut letters = |count: usize| -> String {
         let mut text = String::new();
         while text.len() < count {
-            let number = tx.number();
+            let number = tx.secret();
             text.extend((0..12).map(|i| LETTERS[(number >> (5 * i)) as usize & 31] as char));
         }
         text.truncate(count);

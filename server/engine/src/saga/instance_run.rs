@@ -140,9 +140,9 @@ fn new_instance(
     decision: &Decision,
 ) -> Result<InstanceId, StepError> {
     let network = site_calls::network(tx.state(), farm.id)?.clone();
-    let taken = &tx.state().indexes.guest_ips;
-    let ip = ipam::free_guest_address(network.cidr, |ip| taken.contains(&(farm.id, ip)))
-        .ok_or(Refusal::Exhausted("address in the farm's subnet"))?;
+    let taken = tx.state().indexes.guest_ips.range((farm.id, network.cidr.network())..);
+    let taken = taken.take_while(|(of, _)| *of == farm.id).map(|(_, ip)| *ip);
+    let ip = ipam::free_guest_address(network.cidr, taken).ok_or(Refusal::Exhausted("address in the farm's subnet"))?;
     let id = InstanceId(tx.number());
     let name = name.parse().map_err(|_| StepError::Final(format!("`{name}` is too long for a name")))?;
     tx.put(Instance {

@@ -65,6 +65,8 @@ pub struct Ranking {
 }
 
 const BEST_SCORE: u32 = 10_000;
+/// In place of a sum, which never gets there: a policy has ruled the candidate out.
+const OUT: u64 = u64::MAX;
 /// Bit of `hosts.traits`.
 const CACHED: u32 = 1;
 /// How many hosts an opinion names, as its best and as examples of a reason.
@@ -85,8 +87,8 @@ impl Sandbox {
         if candidates.is_empty() {
             return Ranking { best: None, opinions, refused: false };
         }
-        // Per candidate: the sum of scores, or out.
-        let mut sums: Vec<Option<u64>> = vec![Some(0); candidates.len()];
+        // Per candidate: the sum of weighted scores, or out.
+        let mut sums = vec![0u64; candidates.len()];
         let everything = std::cell::OnceCell::new();
         for binding in ask.chain {
             let of_share;
@@ -116,16 +118,17 @@ impl Sandbox {
             match effect {
                 Effect::Answer(Outcome::Ranked(ranked)) => {
                     for (index, score) in ranked.scores.iter().enumerate() {
-                        if let Some(sum) = &mut sums[columns.places.at(index)] {
+                        let sum = &mut sums[columns.places.at(index)];
+                        if *sum != OUT {
                             *sum += u64::from(*score) * u64::from(binding.weight);
                         }
                     }
                     for exclusion in &ranked.excluded {
-                        sums[columns.places.at(exclusion.row as usize)] = None;
+                        sums[columns.places.at(exclusion.row as usize)] = OUT;
                     }
                 }
                 Effect::Answer(Outcome::Refused(_)) | Effect::Deny => {
-                    (0..columns.places.len()).for_each(|index| sums[columns.places.at(index)] = None);
+                    (0..columns.places.len()).for_each(|index| sums[columns.places.at(index)] = OUT);
                 }
                 Effect::Answer(Outcome::Abstained) | Effect::None => {}
             }
@@ -134,7 +137,7 @@ impl Sandbox {
         let best = sums
             .iter()
             .enumerate()
-            .filter_map(|(index, sum)| sum.map(|sum| (index, sum)))
+            .filter(|(_, sum)| **sum != OUT)
             .reduce(|best, next| if next.1 > best.1 { next } else { best });
         let best = best.map(|(index, _)| candidates[index]);
         Ranking { best, opinions, refused: best.is_none() }

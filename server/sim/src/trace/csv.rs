@@ -85,11 +85,7 @@ impl<'a> Line<'a> {
     }
 }
 
-fn rows<T>(
-    file: &str,
-    text: &str,
-    row: impl Fn(&Line<'_>) -> Result<T, TraceError>,
-) -> Result<Vec<T>, TraceError> {
+fn rows<T>(file: &str, text: &str, row: impl Fn(&Line<'_>) -> Result<T, TraceError>) -> Result<Vec<T>, TraceError> {
     let mut lines = text.lines().enumerate();
     let header: Vec<&str> = lines.next().map(|(_, line)| line.split(',').collect()).unwrap_or_default();
     let columns = header.iter().enumerate().map(|(place, name)| (name.trim(), place)).collect();
@@ -139,8 +135,9 @@ impl Trace {
     pub fn write(&self, folder: &Path) -> Result<(), TraceError> {
         let write = |name: &str, text: String| {
             let path = folder.join(name);
-            let failed = |error: std::io::Error| {
-                TraceError::Write { file: path.display().to_string(), error: error.to_string() }
+            let failed = |error: std::io::Error| TraceError::Write {
+                file: path.display().to_string(),
+                error: error.to_string(),
             };
             std::fs::create_dir_all(folder).map_err(failed)?;
             std::fs::write(&path, text).map_err(failed)

@@ -47,10 +47,7 @@ impl Workers {
 
     pub fn share(&self, used: Capacity) -> Share {
         let part = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
-        Share {
-            vcpus: part(used.vcpus, self.capacity.vcpus),
-            memory: part(used.memory_mib, self.capacity.memory_mib),
-        }
+        Share { vcpus: part(used.vcpus, self.capacity.vcpus), memory: part(used.memory_mib, self.capacity.memory_mib) }
     }
 
     /// Fewest hosts that could give this: for each resource the largest hosts first, and the worse of both.

@@ -383,6 +383,12 @@ fn most_alive(requests: &[TraceRequest]) -> usize {
     // Those that come at a second before those that leave at it.
     steps.sort_unstable_by_key(|(at, step)| (*at, -step));
     let mut alive = 0;
-    let most = steps.into_iter().map(|(_, step)| { alive += step; alive }).max();
+    let most = steps
+        .into_iter()
+        .map(|(_, step)| {
+            alive += step;
+            alive
+        })
+        .max();
     usize::try_from(most.unwrap_or(0)).unwrap_or(0)
 }

@@ -88,7 +88,8 @@ pub struct Report {
 
 impl Facts {
     pub fn of(trace: &Trace, seed: u64, mode: &'static str) -> Facts {
-        let count = |what: fn(&super::TraceRequest) -> bool| trace.requests.iter().filter(|row| what(row)).count() as u64;
+        let count =
+            |what: fn(&super::TraceRequest) -> bool| trace.requests.iter().filter(|row| what(row)).count() as u64;
         Facts {
             source: trace.source.clone(),
             trace_seed: trace.seed,

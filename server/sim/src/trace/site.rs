@@ -64,13 +64,7 @@ pub fn prepared(mut spec: SiteSpec, trace: &Trace, farms: usize) -> SiteSpec {
     spec.flavors = sizes
         .into_iter()
         .map(|(vcpus, memory)| Size::new(vcpus, memory, DISK_GIB))
-        .map(|size| Flavor {
-            name: literal(&flavor_name(size)),
-            size,
-            deprecated: false,
-            created: NOW,
-            updated: NOW,
-        })
+        .map(|size| Flavor { name: literal(&flavor_name(size)), size, deprecated: false, created: NOW, updated: NOW })
         .collect();
     spec.images = vec![Image {
         id: ImageId(0),

@@ -1,14 +1,15 @@
-//! The same component in wasmtime as it comes: a pool, the contract's types, and nothing else.
+//! The same component in wasmtime as it comes: a pool, the contract's types, and nothing else. No fuel,
+//! no deadline, no limits, and nobody looks at the answer.
 
 use cascina_core::decision::Amounts;
-use cascina_core::view::ClusterView;
 use cascina_policy::Workload;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, Store, StoreContextMut};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, StoreContextMut};
 
 use crate::abi::v1::log::Level;
 use crate::abi::v1::placement::{Hosts, Kind, Outcome, Share, Workload as Work};
 use crate::abi::v1::types::{Context, Failure, Subject};
+use crate::columns::{Columns, best};
 
 pub struct Bare {
     engine: Engine,
@@ -17,9 +18,17 @@ pub struct Bare {
 }
 
 impl Bare {
-    pub fn new(component: &[u8]) -> Bare {
+    /// `tuned`: with the sandbox's own settings of the pool, which keep memory and tables in place for
+    /// the next instance; otherwise as wasmtime comes.
+    pub fn new(component: &[u8], tuned: bool) -> Bare {
+        let mut pool = PoolingAllocationConfig::new();
+        if tuned {
+            pool.total_component_instances(32).total_core_instances(256).total_memories(32).total_tables(256);
+            pool.max_memory_size(16 << 20).table_elements(10_000);
+            pool.linear_memory_keep_resident(2 << 20).table_keep_resident(80_000).pagemap_scan(Enabled::Auto);
+        }
         let mut config = Config::new();
-        config.allocation_strategy(InstanceAllocationStrategy::pooling()).concurrency_support(false);
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool)).concurrency_support(false);
         let engine = Engine::new(&config).unwrap();
         let mut linker = Linker::new(&engine);
         let mut log = linker.instance("cascina:policy/log@1.0.0").unwrap();
@@ -30,11 +39,16 @@ impl Bare {
         Bare { pre: linker.instantiate_pre(&component).unwrap(), engine, rank }
     }
 
-    pub fn rank(&self, view: &ClusterView, work: &Workload<'_>) -> Option<u32> {
-        let nobody = vec![0; view.len()];
-        let (groups, roles) = (["alice".to_owned()], ["member".to_owned()]);
-        let context =
-            Context { decision: "decision", now_ms: 1_000, seed: 1, revision: 1, dry_run: false, settings: "{}" };
+    pub fn rank(&self, hosts: &Columns, work: &Workload<'_>) -> Option<usize> {
+        let (groups, roles) = (["physics".to_owned()], ["member".to_owned()]);
+        let context = Context {
+            decision: "decision-00000000000000001",
+            now_ms: 1_000,
+            seed: 1,
+            revision: 1,
+            dry_run: false,
+            settings: "{}",
+        };
         let subject =
             Subject { tenant: "alice", groups: &groups, tier: "standard", farm: "farm", actor: "ann", roles: &roles };
         let workload = Work {
@@ -48,16 +62,16 @@ impl Bare {
             attributes: &[],
         };
         let hosts = Hosts {
-            id: &view.ids,
-            vcpus: &view.vcpus,
-            vcpus_free: &view.vcpus_free,
-            memory_mib: &view.memory_mib,
-            memory_free_mib: &view.memory_free_mib,
-            disk_free_gib: &view.disk_free_gib,
-            load_permille: &view.load_permille,
-            same_farm: &nobody,
-            share: &view.share,
-            traits: &nobody,
+            id: &hosts.id,
+            vcpus: &hosts.vcpus,
+            vcpus_free: &hosts.vcpus_free,
+            memory_mib: &hosts.memory_mib,
+            memory_free_mib: &hosts.memory_free_mib,
+            disk_free_gib: &hosts.disk_free_gib,
+            load_permille: &hosts.load_permille,
+            same_farm: &hosts.same_farm,
+            share: &hosts.share,
+            traits: &hosts.traits,
         };
         let mut store = Store::new(&self.engine, ());
         let instance = self.pre.instantiate(&mut store).unwrap();
@@ -68,7 +82,6 @@ impl Bare {
             .unwrap();
         let (outcome,) = rank.call(&mut store, (context, subject, workload, None, hosts)).unwrap();
         let Ok(Outcome::Rank(ranking)) = outcome else { return None };
-        let scores = ranking.scores.into_iter().enumerate();
-        scores.reduce(|best, next| if next.1 > best.1 { next } else { best }).map(|(row, _)| row as u32)
+        best(ranking.scores.into_iter())
     }
 }
