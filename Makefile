@@ -3,7 +3,7 @@
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= never
 
-.PHONY: demo test lint deps policies bench
+.PHONY: demo test lint deps policies bench soak
 
 # A server on simulated hosts, and what people do with it, in about half a minute after building. It
 # goes on until Ctrl-C; `make demo KEEP=0` ends it, `make demo TRACE=folder` replays your own trace.
@@ -24,6 +24,12 @@ lint:
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) fmt --manifest-path policies/Cargo.toml --all --check
 	$(CARGO) clippy --manifest-path policies/Cargo.toml --all-targets -- -D warnings
+
+# Ten thousand schedules of commands, faults and crashes in virtual time, each from its own seed.
+SEEDS ?= 0..10000
+soak:
+	$(CARGO) build --release -p cascina
+	target/release/cascina simulate schedules --seeds $(SEEDS)
 
 # A C compiler for SQLite is all that is needed beside Rust.
 deps:

@@ -223,7 +223,7 @@ fn play(arguments: ScheduleArguments, output: Output) -> anyhow::Result<()> {
     let rate = bar.position() as f64 / bar.elapsed().as_secs_f64().max(0.001);
     bar.finish_and_clear();
     match output {
-        Output::Table => print!("{totals}speed       {rate:.0} schedules a second on {threads} threads\n"),
+        Output::Table => println!("{totals}speed       {rate:.0} schedules a second on {threads} threads"),
         Output::Json => println!("{}", serde_json::to_string_pretty(&totals)?),
     }
     let Some(first) = totals.failures.first() else { return Ok(()) };

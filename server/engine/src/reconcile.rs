@@ -25,7 +25,7 @@ impl Misses {
     /// What to propose about a host that answered.
     pub fn answered(&mut self, host: &Host) -> Option<Command> {
         self.0.remove(&host.id);
-        (host.state == HostState::Down).then(|| Command::HostSeen { host: host.id, up: true, note: None })
+        (host.state == HostState::Down).then_some(Command::HostSeen { host: host.id, up: true, note: None })
     }
 
     /// What to propose about a host that did not.

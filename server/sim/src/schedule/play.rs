@@ -73,8 +73,10 @@ pub struct Failure {
     pub trail: Vec<String>,
 }
 
+type Action = fn(&mut Play);
+
 /// How often each kind of action is taken, and what it does.
-const ACTIONS: &[(u64, fn(&mut Play))] = &[
+const ACTIONS: &[(u64, Action)] = &[
     (120, farms::create),
     (80, farms::run),
     (70, farms::power),

@@ -33,8 +33,8 @@ pub fn rebind(play: &mut Play) {
         policy: play.chance.pick(&policies).filter(|_| play.chance.permille(400)).map(String::from),
         settings: play.chance.permille(100).then(|| r#"{"nonsense": 1}"#.into()),
         mode: play.chance.pick(&modes).filter(|_| play.chance.permille(400)),
-        order: play.chance.permille(300).then(|| 50),
-        weight: play.chance.permille(300).then(|| 500),
+        order: play.chance.permille(300).then_some(50),
+        weight: play.chance.permille(300).then_some(500),
         ..BindingChange::default()
     };
     play.ask(Command::Rebind { binding, change });
