@@ -281,18 +281,15 @@ replay() {
 }
 
 trace() {
-    chapter 6 "What would a month look like?"
-    if ! cascina simulate --help >/dev/null 2>&1; then
-        say "(This program has no \`simulate\`; the chapter is left out.)"
-        return
-    fi
+    chapter 6 "What would another policy have done?"
     if [ -n "$TRACE" ]; then
-        say "Your trace, replayed in virtual time by the same engine, once with each placement policy."
-        run "cascina simulate trace --trace $TRACE --policy placement-pack,placement-spread --config $SITE"
+        say "Your trace, replayed in virtual time by the same engine, once with each placement policy. Requests are" \
+            "drawn from it and never removed, until far more is asked for than there is."
+        run "cascina simulate trace --trace $TRACE --mode inflation --policy placement-pack,placement-spread --config $SITE"
     else
         say "A made-up trace (hosts.csv, requests.csv; \`make demo TRACE=folder\` takes yours), replayed in" \
             "virtual time by the same engine against the lab's 39 hosts, once with each placement policy."
-        run "cascina simulate trace --seed 1 --write $DIR/trace --policy placement-pack,placement-spread --config $SITE"
+        run "cascina simulate trace --seed 1 --days 5 --write $DIR/trace --policy placement-pack,placement-spread --config $SITE"
     fi
 }
 

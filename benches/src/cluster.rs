@@ -75,6 +75,7 @@ pub fn instance(id: u64, farm: &Farm, host: HostId, size: Size, flavor: &Name) -
         class: name(site::WORKERS),
         size,
         state: InstanceState::Running,
+        powered: true,
         note: None,
         host: Some(host),
         ip: [10, 64, a, b].into(),

@@ -183,7 +183,10 @@ fn compare(
     let stopwatch: Stopwatch = Arc::new(move || began.elapsed());
     let mut facts = None;
     let mut reports = Vec::new();
+    let bar = ProgressBar::new_spinner();
+    bar.enable_steady_tick(std::time::Duration::from_millis(120));
     for (policy, bindings) in columns {
+        bar.set_message(format!("{} requests, {policy} …", trace.requests.len()));
         let what = Replay {
             trace,
             mode,
@@ -199,6 +202,7 @@ fn compare(
         facts = Some(common);
         reports.push(report);
     }
+    bar.finish_and_clear();
     let facts = facts.context("no policy was given")?;
     Ok(Report { facts, policies: reports })
 }

@@ -27,6 +27,7 @@ use tokio::sync::{Semaphore, broadcast, mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::command::{Setback, questions};
+use crate::deciders::Deciders;
 use crate::error::{EngineError, Fault};
 use crate::kernel::{Kernel, Proposal, Ticket, repeated};
 use crate::need::Rota;
@@ -97,7 +98,7 @@ pub struct Shared {
     outbox: mpsc::Sender<Message>,
     numbers: Mutex<Numbers>,
     rota: Mutex<Rota>,
-    deciders: Semaphore,
+    deciders: Deciders,
     runtime: tokio::runtime::Handle,
     weak: std::sync::OnceLock<std::sync::Weak<Shared>>,
     store_sound: AtomicBool,
@@ -121,8 +122,7 @@ impl Shared {
 
     /// Runs what computes beside the threads that serve, as many at a time as there are cores.
     pub async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
-        let _permit = self.deciders.acquire().await.map_err(|_| Fault::Unavailable("stopping".into()))?;
-        tokio::task::spawn_blocking(work).await.map_err(|error| Fault::Internal(error.to_string()))
+        self.deciders.run(work).await
     }
 
     pub async fn propose(&self, proposal: Proposal) -> Result<Result<Outcome, Setback>, Fault> {
@@ -217,7 +217,7 @@ impl Engine {
             outbox,
             numbers: Mutex::new(Numbers::seeded(fresh_seed())),
             rota: Mutex::new(Rota::default()),
-            deciders: Semaphore::new(cores.max(2)),
+            deciders: Deciders::start(cores.max(2))?,
             runtime: tokio::runtime::Handle::current(),
             weak: std::sync::OnceLock::new(),
             store_sound: AtomicBool::new(true),

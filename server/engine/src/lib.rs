@@ -8,6 +8,7 @@
 mod agent;
 pub mod clock;
 pub mod command;
+mod deciders;
 mod engine;
 pub mod error;
 pub mod kernel;

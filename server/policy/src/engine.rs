@@ -30,6 +30,12 @@ fn compiling(bounds: &Bounds) -> Config {
         .max_wasm_stack(bounds.stack_bytes)
         .cranelift_nan_canonicalization(true)
         .memory_init_cow(true)
+        // Memory is checked by the code, not by pages that fault. Otherwise each instance changes the
+        // protection of pages twice (it grows its memory, the next one begins small), and each time all
+        // cores are interrupted to hear of it: that costs more than the checks, and most with many cores.
+        .signals_based_traps(false)
+        .memory_guard_size(0)
+        .memory_reservation(bounds.memory_bytes as u64)
         .concurrency_support(false)
         // Traps are answers here; collecting and symbolising backtraces would only make them slow.
         .wasm_backtrace_max_frames(None)

@@ -125,7 +125,7 @@ async fn run(creates: usize, farms: usize) {
     let folder = machine::folder();
     let hosts = site::hosts();
     let sandbox = site::sandbox(folder.path());
-    let capacity = Size::new(128, 524_288, 100_000);
+    let capacity = Size::new(256, 1_048_576, 100_000);
     let engine =
         site::start(folder.path(), site::spec(40, 400, capacity), sandbox.clone(), std::sync::Arc::new(hosts)).await;
     let probe = Probe::start(engine.clone(), sandbox);
