@@ -236,7 +236,7 @@ refusals() {
     run "cascina token create $key --secret-file $DIR/secret >$DIR/alice.token"
     umask "$umask_before"
     refused "cascina --token-file $DIR/alice.token instance run alpha flavor=m1.large,image=debian-13,count=2"
-    holds "it was the quota" grep -q 'Quota exceeded' "$DIR/refusal"
+    holds "it was the quota" grep -q "quota of tenant" "$DIR/refusal"
 
     say "An admin's request runs into a policy: no farm may have more than 512 vCPUs. A refusal by policy" \
         "comes with its decision, and a decision can be explained."
