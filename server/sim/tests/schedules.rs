@@ -71,3 +71,15 @@ fn a_crash_at_every_point_that_is_passed_does_no_harm() {
         assert!(summary.struck.contains_key(&point), "{point} was passed in seed {seed}");
     }
 }
+
+/// The same, with SQLite under it: opened anew after every crash, and checked as `cascina fsck` does.
+#[test]
+fn a_real_database_says_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    for seed in 0..6 {
+        let store = Some(folder.path().join(format!("{seed}.db")));
+        let stored = play(policies(), seed, &Options { store, ..Options::default() }).unwrap();
+        let only_log = play(policies(), seed, &Options::default()).unwrap();
+        assert_eq!(stored.trace, only_log.trace);
+    }
+}
