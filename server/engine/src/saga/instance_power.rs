@@ -1,5 +1,6 @@
 //! Starts, stops and reboots instances.
 
+use cascina_core::id::InstanceId;
 use cascina_core::instance::InstanceState;
 use cascina_core::operation::Operation;
 use cascina_core::state::{Guest, State};
@@ -8,11 +9,15 @@ use cascina_drivers::HostCall;
 use super::{Answer, Saga, StepError, Work, errands, instance_run, site_calls};
 use crate::tx::Tx;
 
-fn all(tx: &mut Tx<'_>, operation: &Operation, state: InstanceState, note: Option<&str>) {
-    for id in &operation.instances {
-        if tx.state().rows.instances.get(id).is_some_and(|row| row.is_live()) {
-            instance_run::set(tx, *id, state, note.map(String::from));
-        }
+/// Those that are still in this state: while an operation was stuck, people may have gone on with them.
+fn still(state: &State, operation: &Operation, wanted: InstanceState) -> Vec<InstanceId> {
+    let is = |id: &&InstanceId| state.rows.instances.get(*id).is_some_and(|row| row.state == wanted);
+    operation.instances.iter().filter(is).copied().collect()
+}
+
+fn all(tx: &mut Tx<'_>, operation: &Operation, from: InstanceState, to: InstanceState, note: Option<&str>) {
+    for id in still(tx.state(), operation, from) {
+        instance_run::set(tx, id, to, note.map(String::from));
     }
 }
 
@@ -35,7 +40,10 @@ impl Saga for InstanceStart {
 
     fn act(step: Step, state: &State, operation: &Operation) -> Result<Work, StepError> {
         match step {
-            Step::Act => site_calls::for_instances(state, &operation.instances, |row| site_calls::boot(state, row)),
+            Step::Act => {
+                let ids = still(state, operation, InstanceState::Scheduled);
+                site_calls::for_instances(state, &ids, |row| site_calls::boot(state, row))
+            }
             Step::Begin | Step::Finish => Ok(Work::Nothing),
         }
     }
@@ -48,26 +56,27 @@ impl Saga for InstanceStart {
     ) -> Result<Option<String>, StepError> {
         errands(&answer)?;
         if step == Step::Act {
-            all(tx, operation, InstanceState::Running, None);
+            all(tx, operation, InstanceState::Scheduled, InstanceState::Running, None);
         }
         Ok(None)
     }
 
     fn undo(step: Step, state: &State, operation: &Operation) -> Work {
         match step {
-            Step::Act => stop(state, operation).unwrap_or(Work::Nothing),
+            Step::Act => stop(state, operation, InstanceState::Scheduled).unwrap_or(Work::Nothing),
             Step::Begin | Step::Finish => Work::Nothing,
         }
     }
 
     fn failed(tx: &mut Tx<'_>, operation: &Operation) {
         let why = operation.error.clone().unwrap_or_default();
-        all(tx, operation, InstanceState::Stopped, Some(&format!("could not be started: {why}")));
+        let note = format!("could not be started: {why}");
+        all(tx, operation, InstanceState::Scheduled, InstanceState::Stopped, Some(&note));
     }
 }
 
-fn stop(state: &State, operation: &Operation) -> Result<Work, StepError> {
-    site_calls::for_instances(state, &operation.instances, |row| {
+fn stop(state: &State, operation: &Operation, from: InstanceState) -> Result<Work, StepError> {
+    site_calls::for_instances(state, &still(state, operation, from), |row| {
         Ok(vec![HostCall::Stop { guest: Guest::Instance(row.id) }])
     })
 }
@@ -83,7 +92,7 @@ impl Saga for InstanceStop {
 
     fn act(step: Step, state: &State, operation: &Operation) -> Result<Work, StepError> {
         match step {
-            Step::Act => stop(state, operation),
+            Step::Act => stop(state, operation, InstanceState::Stopping),
             Step::Begin | Step::Finish => Ok(Work::Nothing),
         }
     }
@@ -96,7 +105,7 @@ impl Saga for InstanceStop {
     ) -> Result<Option<String>, StepError> {
         errands(&answer)?;
         if step == Step::Act {
-            all(tx, operation, InstanceState::Stopped, None);
+            all(tx, operation, InstanceState::Stopping, InstanceState::Stopped, None);
         }
         Ok(None)
     }
@@ -113,7 +122,7 @@ impl Saga for InstanceReboot {
 
     fn act(step: Step, state: &State, operation: &Operation) -> Result<Work, StepError> {
         match step {
-            Step::Act => site_calls::for_instances(state, &operation.instances, |row| {
+            Step::Act => site_calls::for_instances(state, &still(state, operation, InstanceState::Running), |row| {
                 Ok(vec![HostCall::Reboot { guest: Guest::Instance(row.id), operation: operation.id }])
             }),
             Step::Begin | Step::Finish => Ok(Work::Nothing),

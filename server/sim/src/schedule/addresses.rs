@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use cascina_core::command::Command;
 use cascina_core::farm::FarmState;
 use cascina_core::id::AddressId;
+use cascina_core::instance::InstanceState;
 use cascina_core::network::{NatRule, Protocol};
 
 use super::farms::{farms, tenant_of};
@@ -17,8 +18,13 @@ pub fn allocate(play: &mut Play) {
     }
 }
 
+/// One that is not the farm's own, most of the time.
 fn address(play: &mut Play) -> Option<AddressId> {
-    play.pick(|state| state.rows.addresses.values().filter(|row| row.is_held()).map(|row| row.id).collect())
+    let own = play.chance.permille(200);
+    play.pick(|state| {
+        let held = state.rows.addresses.values().filter(|row| row.is_held() && row.primary == own);
+        held.map(|row| row.id).collect()
+    })
 }
 
 /// With an instance of the same farm, most of the time; with its router; or with a stranger's.
@@ -28,7 +34,11 @@ pub fn associate(play: &mut Play) {
     let instance = match play.chance.below(8) {
         0 => None,
         1 => play.pick(|state| state.rows.instances.keys().copied().collect()),
-        _ => play.pick(|state| state.indexes.instances_by_farm.of(&row.farm).collect()),
+        2 => play.pick(|state| state.indexes.instances_by_farm.of(&row.farm).collect()),
+        _ => play.pick(|state| {
+            let own = state.rows.instances.values().filter(|instance| instance.farm == row.farm);
+            own.filter(|instance| instance.state == InstanceState::Running).map(|instance| instance.id).collect()
+        }),
     };
     play.ask_for(Some(row.tenant), Command::AssociateAddress { address, instance });
 }

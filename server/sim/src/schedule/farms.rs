@@ -3,6 +3,7 @@
 use cascina_core::command::{Command, NewFarm, NewInstances, Power, Remedy};
 use cascina_core::farm::FarmState;
 use cascina_core::id::{FarmId, TenantId};
+use cascina_core::instance::InstanceState;
 use cascina_core::operation::{OperationState, SagaKind};
 use cascina_core::state::State;
 
@@ -101,7 +102,15 @@ pub fn power(play: &mut Play) {
         let more = play.pick(|state| state.indexes.instances_by_farm.of(&first.1).collect());
         instances.extend(more.filter(|id| !instances.contains(id)));
     }
-    let power = play.chance.pick(&[Power::Stop, Power::Start, Power::Start, Power::Reboot, Power::Terminate]);
+    // What makes sense for the first of them, most of the time.
+    let state = play.state().rows.instances.get(&first.0).map(|row| row.state);
+    let sensible: &[Power] = match state {
+        Some(InstanceState::Running) => &[Power::Stop, Power::Stop, Power::Reboot, Power::Terminate],
+        Some(InstanceState::Stopped) => &[Power::Start, Power::Start, Power::Start, Power::Terminate],
+        _ => &[Power::Terminate],
+    };
+    let any = &[Power::Stop, Power::Start, Power::Reboot, Power::Terminate];
+    let power = if play.chance.permille(800) { play.chance.pick(sensible) } else { play.chance.pick(any) };
     let tenant = tenant_of(play.state(), first.1);
     play.ask_for(tenant, Command::Power { instances, power: power.unwrap_or(Power::Stop) });
 }

@@ -78,13 +78,13 @@ type Action = fn(&mut Play);
 /// How often each kind of action is taken, and what it does.
 const ACTIONS: &[(u64, Action)] = &[
     (120, farms::create),
-    (80, farms::run),
-    (70, farms::power),
-    (50, farms::delete),
+    (90, farms::run),
+    (130, farms::power),
+    (40, farms::delete),
     (15, farms::decide_pending),
     (25, farms::mend),
-    (20, addresses::allocate),
-    (30, addresses::associate),
+    (30, addresses::allocate),
+    (60, addresses::associate),
     (15, addresses::disassociate),
     (15, addresses::release),
     (20, addresses::forward),
@@ -133,6 +133,10 @@ pub fn play(policies: &Policies, seed: u64, options: &Options) -> Result<Summary
     }
 }
 
+fn quick() -> Latencies {
+    Latencies { copy_ms: 900, clone_ms: 200, boot_ms: 700, stop_ms: 300, reboot_ms: 800, ..Latencies::default() }
+}
+
 fn play_once(policies: &Policies, seed: u64, options: &Options) -> Result<Summary, Box<Failure>> {
     let failure = |broken, trail| Box::new(Failure { seed, broken, trail });
     let mut chance = Chance::new(seed);
@@ -150,7 +154,8 @@ fn play_once(policies: &Policies, seed: u64, options: &Options) -> Result<Summar
         site: small_site(),
         bindings: bindings(),
         policies: policies.clone(),
-        latencies: Latencies::default(),
+        // Slow hosts, with much under way at a time, or quick ones, with which more can be done.
+        latencies: if chance.permille(500) { Latencies::default() } else { quick() },
         pace: Pace {
             commit_ms: (1, 8),
             decide_ms: (0, 6),
@@ -177,7 +182,11 @@ impl Play {
         self.pass(2000)?;
         for _ in 0..actions {
             // Bursts, and pauses in which something can come to an end.
-            let gap = if self.chance.permille(350) { self.chance.below(150) } else { self.chance.below(12_000) };
+            let gap = match self.chance.below(20) {
+                0..7 => self.chance.below(150),
+                7..18 => self.chance.below(12_000),
+                _ => self.chance.below(90_000),
+            };
             self.pass(gap)?;
             self.act();
         }

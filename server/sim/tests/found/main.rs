@@ -17,7 +17,7 @@ use cascina_core::state::Guest;
 use cascina_core::tenant::TenantRequest;
 use cascina_core::units::{Gib, Timestamp};
 use cascina_drivers::sim::{CallKind, Fate, Fault, Rule};
-use cascina_drivers::{HostCall, Inventory};
+use cascina_drivers::{GuestState, HostCall, Inventory};
 use cascina_engine::reconcile::difference;
 use cascina_sim::bound;
 use scene::{Scene, farm, line, name, refuse, rule};
@@ -202,6 +202,37 @@ fn a_stopped_instance_starts_where_its_disk_is_or_not_at_all() {
     scene.make(start);
     assert_eq!((scene.instance(id).host, scene.instance(id).state), (Some(host), InstanceState::Running));
     scene.settle();
+}
+
+#[test]
+fn a_reboot_that_was_stuck_does_not_start_what_was_stopped_meanwhile() {
+    let mut scene = Scene::new();
+    let farm = scene.farm(Vec::new());
+    let id = scene.run(farm, line("m1.small", None));
+    scene.faults(vec![rule(CallKind::Reboot, 1, refuse())]);
+    let reboot = scene.ask(Command::Power { instances: vec![id], power: Power::Reboot }).unwrap().operation.unwrap();
+    assert_eq!(scene.wait(reboot).state, OperationState::Stuck);
+    scene.make(Command::Power { instances: vec![id], power: Power::Stop });
+    scene.ask(Command::Mend { operation: reboot, remedy: Remedy::Retry }).unwrap();
+    assert_eq!(scene.wait(reboot).state, OperationState::Done);
+    let host = scene.host(scene.instance(id).host.unwrap());
+    let guest = &scene.sim.world.hosts()[&host.name].guests[&Guest::Instance(id)];
+    assert_eq!((guest.state, scene.instance(id).state), (GuestState::Stopped, InstanceState::Stopped));
+}
+
+#[test]
+fn a_stop_that_was_stuck_leaves_what_is_being_ended_alone() {
+    let mut scene = Scene::new();
+    let farm = scene.farm(Vec::new());
+    let id = scene.run(farm, line("m1.small", None));
+    scene.faults(vec![rule(CallKind::Stop, 1, refuse()), rule(CallKind::Destroy, 5, refuse())]);
+    let stop = scene.ask(Command::Power { instances: vec![id], power: Power::Stop }).unwrap().operation.unwrap();
+    assert_eq!(scene.wait(stop).state, OperationState::Stuck);
+    let end = scene.ask(Command::Power { instances: vec![id], power: Power::Terminate }).unwrap().operation.unwrap();
+    assert_eq!(scene.wait(end).state, OperationState::Stuck);
+    scene.ask(Command::Mend { operation: stop, remedy: Remedy::Retry }).unwrap();
+    assert_eq!(scene.wait(stop).state, OperationState::Done);
+    assert_eq!(scene.instance(id).state, InstanceState::ShuttingDown);
 }
 
 #[test]
