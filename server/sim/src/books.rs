@@ -11,6 +11,8 @@ use cascina_core::view::ClusterView;
 use cascina_store::{Batch, Store};
 use sha2::{Digest, Sha256};
 
+use crate::policies::Policies;
+
 /// How much of the log is kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Keep {
@@ -48,6 +50,15 @@ impl Books {
         };
         books.reopen()?;
         Ok(books)
+    }
+
+    /// Bytes of components, which the database wants before the rows that name them.
+    pub fn keep_components(&mut self, policies: &Policies) -> Result<(), String> {
+        let Some(store) = &mut self.store else { return Ok(()) };
+        for (checked, bytes) in policies.checked.iter().zip(policies.bytes.iter()) {
+            store.put_component(checked.inspected.digest, bytes).map_err(|error| error.to_string())?;
+        }
+        Ok(())
     }
 
     /// As at the start of a process: from what was committed, and nothing else.

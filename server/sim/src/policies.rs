@@ -20,6 +20,8 @@ pub struct PolicyError {
 pub struct Policies {
     pub sandbox: Arc<Sandbox>,
     pub checked: Arc<Vec<Checked>>,
+    /// Of each of them.
+    pub bytes: Arc<Vec<Vec<u8>>>,
 }
 
 impl Policies {
@@ -30,7 +32,8 @@ impl Policies {
             Err(error) => Err(PolicyError { name: name.clone(), error: error.to_string() }),
         };
         let checked = components.iter().map(check).collect::<Result<Vec<_>, _>>()?;
-        Ok(Policies { sandbox: Arc::new(sandbox), checked: Arc::new(checked) })
+        let bytes = components.iter().map(|(_, bytes)| bytes.clone()).collect();
+        Ok(Policies { sandbox: Arc::new(sandbox), checked: Arc::new(checked), bytes: Arc::new(bytes) })
     }
 }
 

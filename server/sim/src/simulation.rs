@@ -105,12 +105,14 @@ impl Simulation {
             let incident = Incident::AddHost { host: host.name.clone(), capacity: host.capacity };
             world.strike(&incident).map_err(|error| broken(error.to_string()))?;
         }
+        let mut books = Books::new(setup.keep).map_err(broken)?;
+        books.keep_components(&setup.policies).map_err(broken)?;
         let mut agenda = Agenda::default();
         agenda.add(BEGIN, Happening::Start);
         Ok(Simulation {
             now: BEGIN,
             world,
-            books: Books::new(setup.keep).map_err(broken)?,
+            books,
             crashes: setup.crashes,
             answers: Vec::new(),
             trail: Vec::new(),

@@ -72,8 +72,12 @@ impl Simulation {
             false => Vec::new(),
         };
         let kept = match self.now < self.disk_full_until {
-            true => Err("the disk is full".into()),
-            false => self.books.commit(batch.events, &batch.decisions),
+            true => Err("the disk is full".to_string()),
+            // A database that fails by itself is what nobody asked for.
+            false => match self.books.commit(batch.events, &batch.decisions) {
+                Ok(woken) => Ok(woken),
+                Err(error) => return self.broke(format!("a commit failed: {error}")),
+            },
         };
         match kept {
             Ok(woken) => {

@@ -122,11 +122,12 @@ pub struct Play {
 /// Plays a schedule. A failure is played again to tell what led to it, which is free: nothing differs.
 pub fn play(policies: &Policies, seed: u64, options: &Options) -> Result<Summary, Failure> {
     match play_once(policies, seed, options) {
-        Err(_) if !options.told => {
+        Err(first) if !options.told => {
             let again = play_once(policies, seed, &Options { told: true, store: None, ..options.clone() });
             again.map_err(|failure| *failure).and_then(|_| {
-                let what = "it failed, but holds when it is played again".into();
-                Err(Failure { seed, broken: Broken { at: BEGIN, what }, trail: Vec::new() })
+                let without = if options.store.is_some() { " without the database" } else { "" };
+                let what = format!("{}; played again{without}, it holds", first.broken.what);
+                Err(Failure { seed, broken: Broken { at: first.broken.at, what }, trail: Vec::new() })
             })
         }
         result => result.map_err(|failure| *failure),
