@@ -14,6 +14,9 @@ pub struct Workers {
     pub class: Name,
     pub sizes: Vec<Size>,
     pub capacity: Capacity,
+    /// The largest first.
+    vcpus: Vec<u64>,
+    memory: Vec<u64>,
 }
 
 impl Workers {
@@ -21,9 +24,19 @@ impl Workers {
         let class = state.default_class();
         let sizes: Vec<Size> =
             state.rows.hosts.values().filter(|host| host.class == class).map(|host| host.capacity).collect();
+        Workers::with(class, sizes)
+    }
+
+    fn with(class: Name, sizes: Vec<Size>) -> Workers {
         let mut capacity = Capacity::default();
         sizes.iter().for_each(|size| capacity.add(*size));
-        Workers { class, sizes, capacity }
+        let falling = |of: fn(&Size) -> u64| {
+            let mut all: Vec<u64> = sizes.iter().map(of).collect();
+            all.sort_unstable_by(|a, b| b.cmp(a));
+            all
+        };
+        let (vcpus, memory) = (falling(|size| size.vcpus.0.into()), falling(|size| size.memory.0));
+        Workers { class, sizes, capacity, vcpus, memory }
     }
 
     pub fn holds(&self, size: Size) -> bool {
@@ -52,20 +65,27 @@ impl Workers {
 
     /// Fewest hosts that could give this: for each resource the largest hosts first, and the worse of both.
     pub fn lower_bound(&self, demand: Capacity) -> u64 {
-        let fewest = |demand: u64, size: fn(&Size) -> u64| {
-            let mut sizes: Vec<u64> = self.sizes.iter().map(size).collect();
-            sizes.sort_unstable_by(|a, b| b.cmp(a));
+        let fewest = |demand: u64, sizes: &[u64]| {
             let mut left = demand;
-            let mut hosts = 0;
-            for size in sizes {
-                if left == 0 {
-                    break;
-                }
-                left = left.saturating_sub(size);
-                hosts += 1;
-            }
-            hosts
+            let needed = sizes.iter().take_while(|size| {
+                let more = left > 0;
+                left = left.saturating_sub(**size);
+                more
+            });
+            needed.count() as u64
         };
-        fewest(demand.vcpus, |size| size.vcpus.0.into()).max(fewest(demand.memory_mib, |size| size.memory.0))
+        fewest(demand.vcpus, &self.vcpus).max(fewest(demand.memory_mib, &self.memory))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lower_bound_takes_the_largest_hosts_of_the_scarcer_resource() {
+        let workers = Workers::with("workers".parse().unwrap(), vec![Size::new(4, 100, 0), Size::new(16, 10, 0)]);
+        let bound = |vcpus, memory_mib| workers.lower_bound(Capacity { vcpus, memory_mib });
+        assert_eq!([bound(0, 0), bound(16, 10), bound(17, 10), bound(1, 101), bound(20, 110)], [0, 1, 2, 2, 2]);
     }
 }

@@ -278,10 +278,8 @@ impl<'a> Run<'a> {
         let share = self.workers.share(used);
         let peak = &mut self.report.peak;
         (peak.vcpus, peak.memory) = (peak.vcpus.max(share.vcpus), peak.memory.max(share.memory));
-        if hosts > self.report.most_hosts {
-            self.report.most_hosts = hosts;
-            self.report.lower_bound = self.workers.lower_bound(used);
-        }
+        self.report.most_hosts = self.report.most_hosts.max(hosts);
+        self.report.lower_bound = self.report.lower_bound.max(self.workers.lower_bound(used));
         let passed = (self.sim.now.0 - self.since.0) as f64;
         self.sum = (self.sum.0 + share.vcpus * passed, self.sum.1 + share.memory * passed);
         self.since = self.sim.now;

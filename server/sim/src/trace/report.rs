@@ -65,8 +65,8 @@ pub struct PolicyReport {
     pub peak: Share,
     /// Over time, from the first arrival to the last; in timed mode.
     pub mean: Option<Share>,
-    /// Most hosts in use at once, and fewest that could have held what was on them: for vCPUs and for
-    /// memory alone, the largest hosts first, the worse of both.
+    /// Most hosts in use at once, and fewest that could have held the most that was placed at once: for
+    /// vCPUs and for memory alone, the largest hosts first, the worse of both.
     pub most_hosts: u64,
     pub lower_bound: u64,
     /// All policies asked for a request.
