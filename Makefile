@@ -32,9 +32,10 @@ soak:
 	target/release/cascina simulate schedules --seeds $(SEEDS)
 
 # A C compiler for SQLite is all that is needed beside Rust.
+AS_ROOT = $(if $(filter 0,$(shell id -u)),,sudo)
 deps:
 	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust 1.95 or newer first"; exit 1; }
-	@command -v cc >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -qy build-essential; } \
+	@command -v cc >/dev/null || { $(AS_ROOT) apt-get update -q && $(AS_ROOT) apt-get install -qy build-essential; } \
 		|| { echo "a C compiler is missing: apt-get install build-essential"; exit 1; }
 
 # Rebuilds policies/dist; says what to install if no compiler for wasm32 is there.

@@ -200,6 +200,7 @@ impl Engine {
         state.dirty_view = true;
         state.refresh(&mut view);
         let kernel = Kernel::new(state.clone(), fresh_seed());
+        let numbers = Numbers::after(&state, fresh_seed());
         let (outbox, inbox) = mpsc::channel(4096);
         let (events, _) = broadcast::channel(4096);
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
@@ -215,7 +216,7 @@ impl Engine {
             calls: Semaphore::new(CALLS),
             crash_at: config.crash_at,
             outbox,
-            numbers: Mutex::new(Numbers::seeded(fresh_seed())),
+            numbers: Mutex::new(numbers),
             rota: Mutex::new(Rota::default()),
             deciders: Deciders::start(cores.max(2))?,
             runtime: tokio::runtime::Handle::current(),

@@ -51,7 +51,8 @@ pub struct Kernel {
 
 impl Kernel {
     pub fn new(state: State, seed: u64) -> Kernel {
-        Kernel { state, numbers: Numbers::seeded(seed) }
+        let numbers = Numbers::after(&state, seed);
+        Kernel { state, numbers }
     }
 
     /// Checks and applies a proposal. What is refused leaves no trace but its decisions.
