@@ -1,0 +1,13 @@
+//! How requests and responses look on the wire.
+
+pub mod blob;
+pub mod decode;
+mod error;
+pub mod params;
+pub mod tree;
+
+pub use blob::Blob;
+pub use decode::decode;
+pub use error::ParamError;
+pub use params::{Limits, Params};
+pub use tree::Tree;
