@@ -5,6 +5,7 @@ pub mod decode;
 mod error;
 pub mod params;
 pub mod tree;
+pub mod xml;
 
 pub use blob::Blob;
 pub use decode::decode;
