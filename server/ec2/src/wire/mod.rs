@@ -10,5 +10,6 @@ pub mod xml;
 pub use blob::Blob;
 pub use decode::decode;
 pub use error::ParamError;
+pub(crate) use error::short;
 pub use params::{Limits, Params};
 pub use tree::Tree;
