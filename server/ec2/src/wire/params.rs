@@ -107,25 +107,28 @@ fn pair(piece: &[u8], limits: &Limits) -> Result<(String, String), ParamError> {
     Ok((name, value))
 }
 
-/// Undoes `+` and `%XX`.
 fn text(encoded: &[u8]) -> Result<String, ParamError> {
+    let bytes = unescape(encoded).ok_or_else(|| ParamError::Malformed("% is not followed by two hex digits".into()))?;
+    String::from_utf8(bytes).map_err(|_| ParamError::Malformed("it is not UTF-8".into()))
+}
+
+/// Undoes `+` and `%XX`; None if a `%` is not followed by two hex digits.
+pub(crate) fn unescape(encoded: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(encoded.len());
     let mut rest = encoded.iter();
     while let Some(&byte) = rest.next() {
         bytes.push(match byte {
             b'+' => b' ',
             b'%' => {
-                let digit = |byte: Option<&u8>| byte.and_then(|&byte| char::from(byte).to_digit(16));
-                let (Some(high), Some(low)) = (digit(rest.next()), digit(rest.next())) else {
-                    return Err(ParamError::Malformed("% is not followed by two hex digits".into()));
-                };
+                let mut digit = || rest.next().and_then(|&byte| char::from(byte).to_digit(16));
+                let (high, low) = (digit()?, digit()?);
                 // Two hex digits make a byte.
                 (high * 16 + low) as u8
             }
             byte => byte,
         });
     }
-    String::from_utf8(bytes).map_err(|_| ParamError::Malformed("it is not UTF-8".into()))
+    Some(bytes)
 }
 
 #[cfg(test)]
