@@ -33,14 +33,13 @@ macro_rules! codes {
 codes! {
     400 {
         // Requests.
+        FilterLimitExceeded "FilterLimitExceeded"
         IncompleteSignature "IncompleteSignature"
         InvalidAction "InvalidAction"
-        InvalidFilter "InvalidFilter"
         InvalidNextToken "InvalidNextToken"
         InvalidParameter "InvalidParameter"
         InvalidParameterCombination "InvalidParameterCombination"
         InvalidParameterValue "InvalidParameterValue"
-        InvalidQueryParameter "InvalidQueryParameter"
         MalformedQueryString "MalformedQueryString"
         MissingAction "MissingAction"
         MissingParameter "MissingParameter"

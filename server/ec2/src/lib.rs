@@ -4,7 +4,10 @@
 
 mod code;
 pub mod fault;
+pub mod filter;
+pub mod limit;
 mod noun;
+pub mod page;
 pub mod sig;
 pub mod wire;
 
