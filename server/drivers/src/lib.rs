@@ -7,6 +7,8 @@
 pub mod conformance;
 pub mod sim;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use cascina_core::id::{FarmId, HostId, NetworkId, OperationId, SnapshotId, VolumeId};
 use cascina_core::launch::Bytes;
@@ -77,7 +79,7 @@ pub enum HostCall {
     RemoveNetwork { network: NetworkId },
     /// The farm's guests on this host can reach and be reached as this says. The network must be there;
     /// what is of an older revision than the host has changes nothing.
-    ApplyFirewall { network: NetworkId, revision: u64, firewall: Firewall },
+    ApplyFirewall { network: NetworkId, revision: u64, firewall: Arc<Firewall> },
     /// The guest's disk exists, made from the image: the site's name for one, or `snapshot:` and an id.
     StageDisk { spec: GuestSpec, image: String },
     /// The guest is defined and runs. Its disk and network must be there.
