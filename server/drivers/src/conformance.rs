@@ -40,6 +40,9 @@ impl Trial {
             size: Size::new(1, 128, 1),
             ip: Ipv4Addr::new(10, 255, 255, last),
             mac: Mac([0x02, 0x00, 0xff, 0xff, 0xff, last]),
+            volumes: Vec::new(),
+            ssh_keys: Vec::new(),
+            user_data: None,
         };
         Trial {
             network: NetworkSpec {
@@ -216,7 +219,7 @@ impl Run<'_> {
     async fn inventory(&mut self, rule: &'static str) -> Option<Inventory> {
         match self.ask(&HostCall::Inventory).await {
             Ok(Reply::Inventory(inventory)) => return Some(inventory),
-            Ok(Reply::Done) => self.violation(rule, "the inventory was not given".into()),
+            Ok(other) => self.violation(rule, format!("the answer was {other:?}")),
             Err(error) => self.violation(rule, error.to_string()),
         }
         None
@@ -239,10 +242,10 @@ impl Run<'_> {
     async fn network_is(&mut self, rule: &'static str, there: bool) {
         let Some(inventory) = self.inventory(rule).await else { return };
         let (id, farm) = (self.trial.network.id, self.trial.network.farm);
-        let found: Vec<_> = inventory.networks.iter().filter(|(found, _)| *found == id).collect();
+        let found: Vec<_> = inventory.networks.iter().filter(|found| found.network == id).collect();
         let right = match &found[..] {
             [] => !there,
-            [(_, of)] => there && *of == farm,
+            [found] => there && found.farm == farm,
             _ => false,
         };
         if !right {

@@ -47,10 +47,13 @@ pub struct GuestSpec {
     pub ip: std::net::Ipv4Addr,
     pub mac: Mac,
     /// Beside the disk that it boots from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<VolumeAt>,
     /// Lines of `authorized_keys` for the guest's first user.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ssh_keys: Vec<String>,
     /// What the tenant gave it to read when it boots.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_data: Option<Bytes>,
 }
 

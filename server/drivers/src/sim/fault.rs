@@ -21,6 +21,16 @@ pub enum CallKind {
     Destroy,
     ApplyRouter,
     ProbeRouter,
+    ApplyFirewall,
+    MakeVolume,
+    ResizeVolume,
+    RemoveVolume,
+    AttachVolume,
+    DetachVolume,
+    MakeSnapshot,
+    RemoveSnapshot,
+    Console,
+    Stored,
     Inventory,
 }
 
@@ -36,6 +46,16 @@ impl From<&HostCall> for CallKind {
             HostCall::Destroy { .. } => CallKind::Destroy,
             HostCall::ApplyRouter { .. } => CallKind::ApplyRouter,
             HostCall::ProbeRouter { .. } => CallKind::ProbeRouter,
+            HostCall::ApplyFirewall { .. } => CallKind::ApplyFirewall,
+            HostCall::MakeVolume { .. } => CallKind::MakeVolume,
+            HostCall::ResizeVolume { .. } => CallKind::ResizeVolume,
+            HostCall::RemoveVolume { .. } => CallKind::RemoveVolume,
+            HostCall::AttachVolume { .. } => CallKind::AttachVolume,
+            HostCall::DetachVolume { .. } => CallKind::DetachVolume,
+            HostCall::MakeSnapshot { .. } => CallKind::MakeSnapshot,
+            HostCall::RemoveSnapshot { .. } => CallKind::RemoveSnapshot,
+            HostCall::Console { .. } => CallKind::Console,
+            HostCall::Stored { .. } => CallKind::Stored,
             HostCall::Inventory => CallKind::Inventory,
         }
     }
@@ -107,7 +127,7 @@ pub struct Rule {
     pub call: Option<CallKind>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guest: Option<Guest>,
-    /// The farm whose network or guest the call is about.
+    /// The farm whose network, guest, volume or snapshot the call is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub farm: Option<FarmId>,
     /// Matching calls that pass before the first can fail.

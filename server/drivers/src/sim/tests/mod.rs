@@ -37,6 +37,9 @@ fn spec(guest: Guest, farm: u8, last: u8, size: Size) -> GuestSpec {
         size,
         ip: Ipv4Addr::new(10, 64, farm, last),
         mac: Mac([2, 0, 0, farm, farm, last]),
+        volumes: Vec::new(),
+        ssh_keys: Vec::new(),
+        user_data: None,
     }
 }
 
