@@ -50,6 +50,25 @@ pub struct Image {
 }
 
 impl Image {
+    /// One of the site, which everybody may launch. It gets its number when it is put into the books.
+    pub fn of_site(name: Name, source: &str, min_disk: Gib) -> Image {
+        Image {
+            id: ImageId(0),
+            name,
+            tenant: None,
+            farm: None,
+            public: true,
+            shared: BTreeSet::new(),
+            description: String::new(),
+            snapshot: None,
+            source: source.into(),
+            min_disk,
+            state: ImageState::Available,
+            created: Timestamp(0),
+            updated: Timestamp(0),
+        }
+    }
+
     /// Whether this farm, of this tenant, may launch instances from it.
     pub fn is_for(&self, farm: FarmId, tenant: TenantId) -> bool {
         self.public || self.is_of(farm, tenant) || self.shared.contains(&farm)

@@ -117,12 +117,14 @@ pub fn delete(tx: &mut Tx<'_>, who: &Principal, id: AccessKeyId) -> Result<Outco
 /// Keys for a farm go with it.
 pub fn remove_of_farm(tx: &mut Tx<'_>, farm: FarmId) {
     let Some(tenant) = tx.state().rows.farms.get(&farm).map(|row| row.tenant) else { return };
-    let users = tx.state().indexes.users_by_tenant.of(&Some(tenant));
-    let keys = users.flat_map(|user| tx.state().indexes.keys_by_user.of(&user));
-    let own = |id: &AccessKeyId| tx.state().rows.access_keys.get(id).is_some_and(|key| key.farm == Some(farm));
-    let keys: Vec<_> = keys.filter(own).collect();
-    for key in keys {
-        tx.remove(Key::AccessKey(key));
+    let users: Vec<_> = tx.state().indexes.users_by_tenant.of(&Some(tenant)).collect();
+    for user in users {
+        let keys: Vec<_> = tx.state().indexes.keys_by_user.of(&user).collect();
+        for key in keys {
+            if tx.state().rows.access_keys.get(&key).is_some_and(|row| row.farm == Some(farm)) {
+                tx.remove(Key::AccessKey(key));
+            }
+        }
     }
 }
 

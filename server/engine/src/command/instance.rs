@@ -382,8 +382,9 @@ pub fn change(
     if matches!(row.state, InstanceState::ShuttingDown | InstanceState::Terminated) {
         return Err(Refusal::Conflict(format!("instance {id} is {}", row.state.as_str())).into());
     }
-    let stopped = |what: &str| match (row.state, busy(tx.state(), &row)) {
-        (InstanceState::Stopped, false) => Ok(()),
+    let (state, idle) = (row.state, !busy(tx.state(), &row));
+    let stopped = |what: &str| match (state, idle) {
+        (InstanceState::Stopped, true) => Ok(()),
         (state, _) => {
             let state = state.as_str();
             Err(Refusal::Conflict(format!("instance {id} is {state}; its {what} changes only while it is stopped")))

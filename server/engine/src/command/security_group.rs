@@ -113,9 +113,11 @@ pub fn delete(tx: &mut Tx<'_>, who: &Principal, id: SecurityGroupId) -> Result<O
     if group.is_default() {
         return Err(Refusal::Conflict(format!("{id} is the farm's default security group and goes with the farm")));
     }
-    let members = tx.state().indexes.instances_by_farm.with(&farm.id).filter(|row| row.is_live());
-    if let Some(member) = members.clone().find(|row| row.groups.contains(&id)) {
-        return Err(Refusal::Conflict(format!("security group {id} is in use by instance {}", member.id)));
+    let mut members = tx.state().indexes.instances_by_farm.with(&farm.id).filter(|row| row.is_live());
+    let member = members.find(|row| row.groups.contains(&id)).map(|row| row.id);
+    drop(members);
+    if let Some(member) = member {
+        return Err(Refusal::Conflict(format!("security group {id} is in use by instance {member}")));
     }
     let groups = tx.state().indexes.groups_by_farm.of(&farm.id).filter_map(|id| tx.state().rows.security_groups.get(&id));
     let names = |other: &SecurityGroup| other.rules.iter().any(|rule| rule.peer == Peer::Group(id));
