@@ -281,8 +281,21 @@ mod tests {
 
     #[test]
     fn kinds_are_spelt_as_calls_are() {
-        let call = HostCall::Destroy { guest: Guest::Router(cascina_core::id::RouterId(1)) };
-        for call in [call, HostCall::Inventory] {
+        let guest = Guest::Router(cascina_core::id::RouterId(1));
+        let network = cascina_core::id::NetworkId(1);
+        let (volume, snapshot) = (cascina_core::id::VolumeId(1), cascina_core::id::SnapshotId(1));
+        let at = crate::Place { farm: FarmId(1), class: "c".parse().unwrap() };
+        for call in [
+            HostCall::Destroy { guest },
+            HostCall::ApplyFirewall { network, revision: 1, firewall: Default::default() },
+            HostCall::ResizeVolume { volume, at: at.clone(), size: Default::default() },
+            HostCall::RemoveVolume { volume, at: at.clone() },
+            HostCall::DetachVolume { guest, volume, at: at.clone() },
+            HostCall::RemoveSnapshot { snapshot, at: at.clone() },
+            HostCall::Console { guest },
+            HostCall::Stored { class: at.class },
+            HostCall::Inventory,
+        ] {
             assert_eq!(serde_json::to_value(CallKind::from(&call)).unwrap(), call.as_str());
         }
     }
