@@ -9,6 +9,7 @@ use cascina_core::flavor::Flavor;
 use cascina_core::host::{ClassKind, Host, HostClass, HostState};
 use cascina_core::id::{FarmId, HostId, ImageId, ShareId};
 use cascina_core::image::{Image, ImageState};
+use cascina_core::launch::Launch;
 use cascina_core::name::Name;
 use cascina_core::policy::{Fallback, Hook, Mode, Scope};
 use cascina_core::principal::Principal;
@@ -38,7 +39,7 @@ pub fn name(text: &str) -> Name {
 /// Room for 4,000 farms of up to 1,000 guests, on this many hosts.
 pub fn spec(services: u32, workers: u32, capacity: Size) -> SiteSpec {
     let now = Timestamp(0);
-    let class = |text: &str, kind| HostClass { name: name(text), kind, cpu_overcommit_permille: 1000 };
+    let class = |text: &str, kind| HostClass { name: name(text), kind, cpu_overcommit_permille: 1000, volumes: Gib(1000) };
     let host = |class: &str, number: u32| Host {
         id: HostId(0),
         name: name(&format!("{class}-{number:05}")),
@@ -69,16 +70,7 @@ pub fn spec(services: u32, workers: u32, capacity: Size) -> SiteSpec {
             created: now,
             updated: now,
         }],
-        images: vec![Image {
-            id: ImageId(0),
-            name: name("debian"),
-            tenant: None,
-            source: "debian.qcow2".into(),
-            min_disk: Gib(1),
-            state: ImageState::Available,
-            created: now,
-            updated: now,
-        }],
+        images: vec![Image::of_site(name("debian"), "debian.qcow2", Gib(1))],
     }
 }
 
@@ -143,6 +135,7 @@ pub fn small(count: u32) -> NewInstances {
         min_count: count,
         max_count: count,
         host: None,
+        launch: Launch::default(),
     }
 }
 

@@ -317,7 +317,8 @@ impl ClassSection {
         }
         // Within the bounds above, the number fits.
         let cpu_overcommit_permille = (self.cpu_overcommit * 1000.0).round() as u32;
-        Ok(HostClass { name: self.name.clone(), kind: self.kind, cpu_overcommit_permille })
+        let volumes = Gib(self.volumes_gib);
+        Ok(HostClass { name: self.name.clone(), kind: self.kind, cpu_overcommit_permille, volumes })
     }
 }
 
@@ -352,16 +353,7 @@ impl FlavorSection {
 
 impl ImageSection {
     fn image(&self) -> Image {
-        Image {
-            id: ImageId(0),
-            name: self.name.clone(),
-            tenant: None,
-            source: self.source.clone(),
-            min_disk: Gib(self.min_disk_gib),
-            state: ImageState::Available,
-            created: Timestamp(0),
-            updated: Timestamp(0),
-        }
+        Image::of_site(self.name.clone(), &self.source, Gib(self.min_disk_gib))
     }
 }
 

@@ -115,6 +115,7 @@ mod tests {
     use super::*;
     use cascina_core::command::{Command, NewFarm, NewInstances};
     use cascina_core::farm::FarmState;
+    use cascina_core::launch::Launch;
     use cascina_core::principal::Principal;
     use cascina_engine::Request;
     use std::time::Duration;
@@ -142,6 +143,7 @@ mod tests {
                 min_count: 2,
                 max_count: 2,
                 host: None,
+                launch: Launch::default(),
             }],
             lease_s: 0,
             labels: Default::default(),

@@ -5,16 +5,23 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::audit::Calls;
 use crate::decision::Amounts;
 use crate::host::{HostClass, HostState};
 use crate::id::*;
+use crate::key_pair::KeyKind;
+use crate::launch::{InstanceChange, Launch};
 use crate::name::Name;
 use crate::network::NatRule;
 use crate::policy::{Fallback, Hook, Mode, PolicyVersion, Scope};
 use crate::principal::Role;
+use crate::security_group::NewRule;
 use crate::site::SiteSpec;
+use crate::snapshot::Disk;
+use crate::tag::Resource;
 use crate::tenant::TenantRequest;
 use crate::units::{Gib, Size};
+use crate::volume::VolumeKind;
 
 /// A farm as people ask for it: names are looked up by the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +53,16 @@ pub struct NewInstances {
     pub max_count: u32,
     /// Only this host; for admins.
     pub host: Option<Name>,
+    pub launch: Launch,
+}
+
+/// What of an image changes; `None` leaves it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImageChange {
+    pub description: Option<String>,
+    pub public: Option<bool>,
+    pub share_with: Vec<FarmId>,
+    pub unshare_with: Vec<FarmId>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,8 +137,20 @@ pub enum Command {
     DeleteUser {
         user: UserId,
     },
+    /// `sealed` is its secret, which the caller has made and shows once.
     CreateAccessKey {
         user: UserId,
+        farm: Option<FarmId>,
+        sealed: String,
+    },
+    /// The secret of one whose secret nobody has seen is replaced by one that somebody sees now.
+    ResealAccessKey {
+        key: AccessKeyId,
+        sealed: String,
+    },
+    SetAccessKey {
+        key: AccessKeyId,
+        disabled: bool,
     },
     DeleteAccessKey {
         key: AccessKeyId,
@@ -151,8 +180,119 @@ pub enum Command {
         power: Power,
     },
 
+    SetInstance {
+        instance: InstanceId,
+        change: InstanceChange,
+    },
+
+    CreateSecurityGroup {
+        farm: FarmId,
+        name: String,
+        description: String,
+        rules: Vec<NewRule>,
+        tags: BTreeMap<String, String>,
+    },
+    DeleteSecurityGroup {
+        group: SecurityGroupId,
+    },
+    /// All of them or none.
+    AuthorizeRules {
+        group: SecurityGroupId,
+        rules: Vec<NewRule>,
+        tags: BTreeMap<String, String>,
+    },
+    RevokeRules {
+        group: SecurityGroupId,
+        rules: Vec<RuleId>,
+    },
+    ModifyRules {
+        group: SecurityGroupId,
+        rules: Vec<(RuleId, NewRule)>,
+    },
+
+    AddKeyPair {
+        farm: FarmId,
+        name: String,
+        kind: KeyKind,
+        fingerprint: String,
+        public: String,
+        tags: BTreeMap<String, String>,
+    },
+    DeleteKeyPair {
+        pair: KeyPairId,
+    },
+
+    /// On every one of these things.
+    SetTags {
+        farm: FarmId,
+        resources: Vec<Resource>,
+        tags: BTreeMap<String, String>,
+    },
+    /// A value: only if the tag has it. No tags: all of them.
+    RemoveTags {
+        farm: FarmId,
+        resources: Vec<Resource>,
+        tags: Vec<(String, Option<String>)>,
+    },
+
+    CreateVolume {
+        farm: FarmId,
+        class: Name,
+        /// None: as large as the snapshot.
+        size: Option<Gib>,
+        snapshot: Option<SnapshotId>,
+        kind: VolumeKind,
+        tags: BTreeMap<String, String>,
+    },
+    DeleteVolume {
+        volume: VolumeId,
+    },
+    AttachVolume {
+        volume: VolumeId,
+        instance: InstanceId,
+        device: String,
+    },
+    DetachVolume {
+        volume: VolumeId,
+    },
+    /// Larger only.
+    ResizeVolume {
+        volume: VolumeId,
+        size: Gib,
+        kind: Option<VolumeKind>,
+    },
+    CreateSnapshot {
+        disk: Disk,
+        description: String,
+        tags: BTreeMap<String, String>,
+    },
+    DeleteSnapshot {
+        snapshot: SnapshotId,
+    },
+    /// From an instance's disk: a snapshot, and an image of it.
+    CreateImage {
+        instance: InstanceId,
+        name: Name,
+        description: String,
+        tags: BTreeMap<String, String>,
+        snapshot_tags: BTreeMap<String, String>,
+    },
+    /// Of the farm's own snapshot.
+    ImageOfSnapshot {
+        farm: FarmId,
+        name: Name,
+        description: String,
+        snapshot: SnapshotId,
+        tags: BTreeMap<String, String>,
+    },
+    SetImage {
+        image: ImageId,
+        change: ImageChange,
+    },
+
     AllocateAddress {
         farm: FarmId,
+        tags: BTreeMap<String, String>,
     },
     /// None: the farm's router.
     AssociateAddress {
@@ -270,6 +410,12 @@ pub enum Command {
         router: RouterId,
         up: bool,
         note: String,
+    },
+    /// What programs asked, for the books.
+    RecordCalls(Vec<Calls>),
+    /// The hosts of a farm do not enforce what its security groups say now.
+    FirewallSeen {
+        network: NetworkId,
     },
     /// Forget what is over, free what has expired.
     Sweep,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{HostId, ShareId};
 use crate::name::Name;
-use crate::units::{Size, Timestamp, Vcpus};
+use crate::units::{Gib, Size, Timestamp, Vcpus};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -42,6 +42,9 @@ pub struct HostClass {
     pub kind: ClassKind,
     /// vCPUs offered per 1000 real ones.
     pub cpu_overcommit_permille: u32,
+    /// GiB of the store of volumes and snapshots that all hosts of the class reach; 0: none.
+    #[serde(default)]
+    pub volumes: Gib,
 }
 
 impl HostClass {

@@ -39,7 +39,7 @@ fn digits(number: u64, room: &mut [u8; 17]) -> &str {
 macro_rules! ids {
     ($($(#[$meta:meta])* $name:ident $prefix:literal;)*) => {$(
         $(#[$meta])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(pub u64);
 
         impl $name {
@@ -86,7 +86,7 @@ ids! {
     TenantId "tenant-";
     UserId "user-";
     /// The row of an access key; what clients send is the key's `public` text.
-    AccessKeyId "key-";
+    AccessKeyId "access-";
     FarmId "farm-";
     InstanceId "i-";
     NetworkId "vpc-";
@@ -101,6 +101,14 @@ ids! {
     OperationId "op-";
     /// An answer kept for a client that may ask again with the same idempotency key.
     ReceiptId "receipt-";
+    SecurityGroupId "sg-";
+    /// A rule of a security group.
+    RuleId "sgr-";
+    KeyPairId "key-";
+    VolumeId "vol-";
+    SnapshotId "snap-";
+    /// The instances of one request.
+    ReservationId "r-";
 }
 
 /// A host's number, stable over its life; `0` is never used.

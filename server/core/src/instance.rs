@@ -4,7 +4,10 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{DecisionId, FarmId, HostId, ImageId, InstanceId, OperationId, TenantId};
+use crate::id::{
+    DecisionId, FarmId, HostId, ImageId, InstanceId, OperationId, ReservationId, SecurityGroupId, TenantId,
+};
+use crate::launch::{LaunchKey, OnShutdown};
 use crate::name::Name;
 use crate::network::Mac;
 use crate::units::{Gib, Mib, Size, Timestamp, Vcpus};
@@ -63,6 +66,28 @@ pub struct Instance {
     pub decision: Option<DecisionId>,
     /// The operation that last changed it.
     pub operation: Option<OperationId>,
+    /// The request that it came with, and its place among the instances of that.
+    #[serde(default)]
+    pub reservation: ReservationId,
+    #[serde(default)]
+    pub launch_index: u32,
+    #[serde(default)]
+    pub groups: Vec<SecurityGroupId>,
+    #[serde(default)]
+    pub key: Option<LaunchKey>,
+    /// Refuses to be terminated, or stopped, until this is taken off.
+    #[serde(default)]
+    pub terminate_protected: bool,
+    #[serde(default)]
+    pub stop_protected: bool,
+    #[serde(default)]
+    pub on_shutdown: OnShutdown,
+    /// What the client named its request.
+    #[serde(default)]
+    pub client_token: Option<String>,
+    /// When it was last started.
+    #[serde(default)]
+    pub launched: Timestamp,
     pub created: Timestamp,
     pub updated: Timestamp,
 }

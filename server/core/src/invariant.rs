@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::address::Target;
 use crate::farm::FarmState;
-use crate::id::TenantId;
+use crate::id::{FarmId, SecurityGroupId, TenantId};
 use crate::instance::InstanceState;
 use crate::ipam;
 use crate::operation::OperationState;
 use crate::policy::Scope;
+use crate::security_group::Peer;
+use crate::snapshot::SnapshotState;
 use crate::state::{Guest, State};
 
 /// Something that must never be, with the ids that it concerns.
@@ -30,6 +32,8 @@ pub fn check(state: &State) -> Vec<Violation> {
     owners(state, &mut say);
     farms(state, &mut say);
     operations(state, &mut say);
+    volumes(state, &mut say);
+    security(state, &mut say);
     found
 }
 
@@ -164,6 +168,10 @@ fn farms(state: &State, say: &mut impl FnMut(&'static str, String)) {
         let left = ix.networks_by_farm.of(&farm.id).count()
             + ix.routers_by_farm.of(&farm.id).count()
             + ix.addresses_by_farm.of(&farm.id).count()
+            + ix.volumes_by_farm.of(&farm.id).count()
+            + ix.snapshots_by_farm.of(&farm.id).count()
+            + ix.groups_by_farm.of(&farm.id).count()
+            + ix.key_pairs_by_farm.of(&farm.id).count()
             + ix.instances_by_farm.with(&farm.id).filter(|row| row.is_live()).count();
         if farm.state.is_over() && left > 0 {
             say("a farm that is over leaves nothing", format!("{} leaves {left} things", farm.id));
@@ -184,5 +192,71 @@ fn operations(state: &State, say: &mut impl FnMut(&'static str, String)) {
         if beyond && matches!(operation.state, OperationState::Running | OperationState::Stuck) {
             say("an operation under way has a step", format!("{} points beyond its last", operation.id));
         }
+    }
+}
+
+fn volumes(state: &State, say: &mut impl FnMut(&'static str, String)) {
+    let under_way = |farm: &FarmId| state.indexes.operations_by_farm.of(farm).next().is_some();
+    for class in state.rows.classes.values() {
+        let stored = state.stored_in(&class.name);
+        if stored > class.volumes {
+            say("a volume store holds what it can", format!("class {}: {stored} of {}", class.name, class.volumes));
+        }
+    }
+    for volume in state.rows.volumes.values() {
+        if let Some(attachment) = &volume.attachment {
+            let instance = state.rows.instances.get(&attachment.instance).filter(|row| row.is_live());
+            if instance.is_none_or(|row| row.farm != volume.farm || row.class != volume.class) {
+                say("a volume is attached within its farm and class", format!("{} to {}", volume.id, attachment.instance));
+            }
+            let twin = state.indexes.volumes_by_instance.of(&attachment.instance).any(|id| {
+                id != volume.id
+                    && state.rows.volumes.get(&id).and_then(|row| row.attachment.as_ref()).is_some_and(|other| {
+                        other.device == attachment.device
+                    })
+            });
+            if twin {
+                say("a device has one volume", format!("{} of {}", attachment.device, attachment.instance));
+            }
+        }
+        if !volume.is_settled() && !under_way(&volume.farm) {
+            say("a volume on the way has an operation", format!("{} and nothing moves it", volume.id));
+        }
+    }
+    for snapshot in state.rows.snapshots.values() {
+        let moving = matches!(snapshot.state, SnapshotState::Pending | SnapshotState::Deleting);
+        if moving && !under_way(&snapshot.farm) {
+            say("a snapshot on the way has an operation", format!("{} and nothing moves it", snapshot.id));
+        }
+    }
+    for image in state.rows.images.values() {
+        if image.snapshot.is_some_and(|id| !state.rows.snapshots.contains_key(&id)) {
+            say("an image keeps its snapshot", format!("{} has lost its own", image.id));
+        }
+    }
+}
+
+fn security(state: &State, say: &mut impl FnMut(&'static str, String)) {
+    let rows = &state.rows;
+    let own = |farm: FarmId, id: &SecurityGroupId| rows.security_groups.get(id).is_some_and(|row| row.farm == farm);
+    for instance in rows.instances.values().filter(|row| row.is_live()) {
+        if let Some(group) = instance.groups.iter().find(|id| !own(instance.farm, id)) {
+            say("a guest's security groups are its farm's", format!("{} is in {group}", instance.id));
+        }
+    }
+    for group in rows.security_groups.values() {
+        for rule in &group.rules {
+            if let Peer::Group(peer) = rule.peer
+                && !own(group.farm, &peer)
+            {
+                say("a rule names a group of its farm", format!("{} of {} names {peer}", rule.id, group.id));
+            }
+        }
+    }
+    for tags in rows.tags.values().filter(|row| rows.farms.get(&row.farm).is_none_or(|farm| farm.state.is_over())) {
+        say("tags go with their farm", format!("{} of {}", tags.resource, tags.farm));
+    }
+    for id in rows.user_data.keys().filter(|id| !rows.instances.contains_key(id)) {
+        say("user-data goes with its instance", format!("of {id}"));
     }
 }

@@ -69,6 +69,10 @@ pub struct VirtualNetwork {
     /// Which of the pool's subnets; also what isolates it on the wire.
     pub segment: u32,
     pub cidr: Ipv4Net,
+    /// Revision of the firewall that its hosts should enforce: grows with every change of security
+    /// groups and of who is in them.
+    #[serde(default)]
+    pub firewall: u64,
     pub created: Timestamp,
 }
 
@@ -157,6 +161,7 @@ mod tests {
             tenant: TenantId(1),
             segment: 0x1234,
             cidr: "10.64.7.0/24".parse().unwrap(),
+            firewall: 0,
             created: Timestamp(0),
         };
         assert_eq!(network.gateway().to_string(), "10.64.7.1");

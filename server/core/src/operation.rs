@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{AddressId, FarmId, InstanceId, OperationId, TenantId};
+use crate::id::{AddressId, FarmId, ImageId, InstanceId, OperationId, SnapshotId, TenantId, VolumeId};
 use crate::units::Timestamp;
 
 /// Which saga. The text is kept in the database and never renamed.
@@ -17,10 +17,18 @@ pub enum SagaKind {
     InstanceReboot,
     InstanceTerminate,
     RouterApply,
+    FirewallApply,
+    VolumeCreate,
+    VolumeAttach,
+    VolumeDetach,
+    VolumeResize,
+    VolumeDelete,
+    SnapshotCreate,
+    SnapshotDelete,
 }
 
 impl SagaKind {
-    pub const ALL: [SagaKind; 8] = [
+    pub const ALL: [SagaKind; 16] = [
         SagaKind::FarmCreate,
         SagaKind::FarmDelete,
         SagaKind::InstanceRun,
@@ -29,6 +37,14 @@ impl SagaKind {
         SagaKind::InstanceReboot,
         SagaKind::InstanceTerminate,
         SagaKind::RouterApply,
+        SagaKind::FirewallApply,
+        SagaKind::VolumeCreate,
+        SagaKind::VolumeAttach,
+        SagaKind::VolumeDetach,
+        SagaKind::VolumeResize,
+        SagaKind::VolumeDelete,
+        SagaKind::SnapshotCreate,
+        SagaKind::SnapshotDelete,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -41,6 +57,14 @@ impl SagaKind {
             SagaKind::InstanceReboot => "instance-reboot",
             SagaKind::InstanceTerminate => "instance-terminate",
             SagaKind::RouterApply => "router-apply",
+            SagaKind::FirewallApply => "firewall-apply",
+            SagaKind::VolumeCreate => "volume-create",
+            SagaKind::VolumeAttach => "volume-attach",
+            SagaKind::VolumeDetach => "volume-detach",
+            SagaKind::VolumeResize => "volume-resize",
+            SagaKind::VolumeDelete => "volume-delete",
+            SagaKind::SnapshotCreate => "snapshot-create",
+            SagaKind::SnapshotDelete => "snapshot-delete",
         }
     }
 }
@@ -108,6 +132,13 @@ pub struct Operation {
     /// Fewest of them that make it a success.
     pub min_count: u32,
     pub address: Option<AddressId>,
+    /// The volume, snapshot or image that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<VolumeId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<SnapshotId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageId>,
     pub state: OperationState,
     pub steps: Vec<StepRecord>,
     /// Index of the step that is acting, undoing or next.

@@ -23,6 +23,11 @@ impl Amounts {
     pub const ADDRESS: Amounts =
         Amounts { addresses: 1, instances: 0, vcpus: 0, memory_mib: 0, disk_gib: 0, networks: 0 };
 
+    /// Of a volume or a snapshot.
+    pub fn of_disk(size: crate::units::Gib) -> Amounts {
+        Amounts { disk_gib: size.0, ..Amounts::default() }
+    }
+
     pub fn of_instances(size: Size, count: u32) -> Amounts {
         Amounts {
             instances: count,

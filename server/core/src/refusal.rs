@@ -12,6 +12,9 @@ pub enum Refusal {
     NotFound { noun: &'static str, id: String },
     #[error("{0}")]
     Conflict(String),
+    /// Somebody asked that this be not possible by accident.
+    #[error("{0}")]
+    Protected(String),
     #[error("{0}")]
     Forbidden(String),
     /// A policy said no.
@@ -70,6 +73,7 @@ impl Refusal {
             Refusal::Invalid { .. }
             | Refusal::NotFound { .. }
             | Refusal::Conflict(_)
+            | Refusal::Protected(_)
             | Refusal::Forbidden(_)
             | Refusal::Exhausted(_)
             | Refusal::KeyReused(_) => None,

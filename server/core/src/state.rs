@@ -18,15 +18,21 @@ use crate::id::*;
 use crate::image::Image;
 use crate::index::Index;
 use crate::instance::Instance;
+use crate::key_pair::KeyPair;
+use crate::launch::UserData;
 use crate::ipam;
 use crate::name::Name;
 use crate::network::{VRouter, VirtualNetwork};
 use crate::operation::Operation;
 use crate::policy::{Binding, Digest, PolicyVersion};
 use crate::quota::{Hold, Quota};
+use crate::security_group::SecurityGroup;
 use crate::site::Site;
+use crate::snapshot::Snapshot;
+use crate::tag::{Tags, TagsId};
 use crate::tenant::{AccessKey, Tenant, User};
-use crate::units::{Size, Timestamp};
+use crate::units::{Gib, Size, Timestamp};
+use crate::volume::Volume;
 
 /// An answer kept for a client that repeats its request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,6 +128,12 @@ tables! {
     Policy "policy" policies: Digest => PolicyVersion, |row| row.digest;
     Binding "binding" bindings: BindingId => Binding, |row| row.id;
     Operation "operation" operations: OperationId => Operation, |row| row.id;
+    SecurityGroup "security_group" security_groups: SecurityGroupId => SecurityGroup, |row| row.id;
+    KeyPair "key_pair" key_pairs: KeyPairId => KeyPair, |row| row.id;
+    Tags "tags" tags: TagsId => Tags, |row| row.id();
+    UserData "user_data" user_data: InstanceId => UserData, |row| row.instance;
+    Volume "volume" volumes: VolumeId => Volume, |row| row.id;
+    Snapshot "snapshot" snapshots: SnapshotId => Snapshot, |row| row.id;
     Receipt "receipt" receipts: ReceiptId => Receipt, |row| row.id;
 }
 
@@ -162,6 +174,16 @@ pub struct Indexes {
     pub operations_by_farm: Index<FarmId, OperationId>,
     pub unfinished: BTreeSet<OperationId>,
     pub guest_ips: BTreeSet<(FarmId, Ipv4Addr)>,
+    pub groups_by_farm: Index<FarmId, SecurityGroupId>,
+    pub group_names: BTreeMap<(FarmId, String), SecurityGroupId>,
+    pub key_pairs_by_farm: Index<FarmId, KeyPairId>,
+    pub key_pair_names: BTreeMap<(FarmId, String), KeyPairId>,
+    pub volumes_by_farm: Index<FarmId, VolumeId>,
+    pub volumes_by_instance: Index<InstanceId, VolumeId>,
+    pub snapshots_by_farm: Index<FarmId, SnapshotId>,
+    pub images_by_farm: Index<FarmId, ImageId>,
+    /// With what each takes of the store.
+    pub stored_by_class: Index<Name, Stored, Gib>,
     pub tenant_names: BTreeMap<Name, TenantId>,
     /// Farms that are not over.
     pub farm_names: BTreeMap<(TenantId, Name), FarmId>,
@@ -180,6 +202,14 @@ pub struct Indexes {
     pub expiries: BTreeSet<(Timestamp, Key)>,
     /// What is over and since when; it is forgotten after the site's retention.
     pub over: BTreeSet<(Timestamp, Key)>,
+}
+
+/// What lies in the volume store of a class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind", content = "id")]
+pub enum Stored {
+    Volume(VolumeId),
+    Snapshot(SnapshotId),
 }
 
 #[derive(Debug, Clone, Default)]
@@ -262,7 +292,12 @@ impl State {
                 self.dirty_view = true;
             }
             Row::Flavor(_) => {}
-            Row::Image(image) => named(&mut ix.image_names, (image.tenant, image.name.clone()), image.id, present),
+            Row::Image(image) => {
+                named(&mut ix.image_names, (image.tenant, image.name.clone()), image.id, present);
+                if let Some(farm) = image.farm {
+                    ix.images_by_farm.set(farm, image.id, present);
+                }
+            }
             Row::Tenant(tenant) => named(&mut ix.tenant_names, tenant.name.clone(), tenant.id, present),
             Row::User(user) => {
                 ix.users_by_tenant.set(user.tenant, user.id, present);
@@ -325,6 +360,28 @@ impl State {
                     set(&mut ix.unfinished, operation.id, present);
                 }
             }
+            Row::SecurityGroup(group) => {
+                ix.groups_by_farm.set(group.farm, group.id, present);
+                named(&mut ix.group_names, (group.farm, group.name.clone()), group.id, present);
+            }
+            Row::KeyPair(pair) => {
+                ix.key_pairs_by_farm.set(pair.farm, pair.id, present);
+                named(&mut ix.key_pair_names, (pair.farm, pair.name.clone()), pair.id, present);
+            }
+            Row::Tags(_) | Row::UserData(_) => {}
+            Row::Volume(volume) => {
+                ix.volumes_by_farm.set(volume.farm, volume.id, present);
+                if let Some(attachment) = &volume.attachment {
+                    ix.volumes_by_instance.set(attachment.instance, volume.id, present);
+                }
+                let stored = Stored::Volume(volume.id);
+                ix.stored_by_class.put(volume.class.clone(), stored, present.then_some(volume.size));
+            }
+            Row::Snapshot(snapshot) => {
+                ix.snapshots_by_farm.set(snapshot.farm, snapshot.id, present);
+                let stored = Stored::Snapshot(snapshot.id);
+                ix.stored_by_class.put(snapshot.class.clone(), stored, present.then_some(snapshot.size));
+            }
             Row::Receipt(receipt) => {
                 timed(&mut ix.expiries, receipt.expires, Key::Receipt(receipt.id), present);
             }
@@ -346,6 +403,32 @@ impl State {
             AddressState::Allocated | AddressState::Associated { .. } => {
                 ix.addresses_by_farm.set(address.farm, address.id, present);
             }
+        }
+    }
+
+    /// What is taken of the volume store of a class.
+    pub fn stored_in(&self, class: &Name) -> Gib {
+        Gib(self.indexes.stored_by_class.with(class).map(|size| size.0).sum())
+    }
+
+    /// The farm's group of this name.
+    pub fn group_named(&self, farm: FarmId, name: &str) -> Option<&Arc<SecurityGroup>> {
+        let id = self.indexes.group_names.get(&(farm, name.to_string()))?;
+        self.rows.security_groups.get(id)
+    }
+
+    /// A farm's tags on a thing.
+    pub fn tags_of(&self, farm: FarmId, resource: crate::tag::Resource) -> Option<&BTreeMap<String, String>> {
+        self.rows.tags.get(&TagsId(farm, resource)).map(|row| &row.tags)
+    }
+
+    /// All rules of a farm, and which guests they are for.
+    pub fn firewall(&self, farm: FarmId) -> crate::security_group::Firewall {
+        let groups = self.indexes.groups_by_farm.of(&farm).filter_map(|id| self.rows.security_groups.get(&id));
+        let live = self.indexes.instances_by_farm.with(&farm).filter(|row| row.is_live());
+        crate::security_group::Firewall {
+            rules: groups.map(|row| (row.id, row.rules.clone())).collect(),
+            members: live.map(|row| (row.ip, row.groups.iter().copied().collect())).collect(),
         }
     }
 

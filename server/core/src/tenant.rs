@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::decision::Approver;
-use crate::id::{AccessKeyId, DecisionId, TenantId, UserId};
+use crate::id::{AccessKeyId, DecisionId, FarmId, TenantId, UserId};
 use crate::name::Name;
 use crate::principal::Role;
 use crate::units::Timestamp;
@@ -65,9 +65,28 @@ pub struct AccessKey {
     pub user: UserId,
     /// What clients send with every request.
     pub public: String,
-    /// What clients sign with. EC2 signatures need the text itself, so it cannot be a hash.
-    pub secret: String,
+    /// The farm that calls signed with it act on; None: they can only fetch tokens.
+    #[serde(default)]
+    pub farm: Option<FarmId>,
+    /// What clients sign with, sealed with the site's key. Signatures need the text itself, so it cannot
+    /// be a hash.
+    #[serde(default)]
+    pub sealed: String,
+    /// Its secret has been given to somebody.
+    #[serde(default)]
+    pub shown: bool,
+    #[serde(default)]
+    pub disabled: bool,
+    #[serde(default)]
+    pub last_used: Option<LastUse>,
     pub created: Timestamp,
+}
+
+/// Kept to the minute: a busy key is not written with every call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastUse {
+    pub at: Timestamp,
+    pub action: String,
 }
 
 impl std::fmt::Debug for AccessKey {

@@ -34,6 +34,14 @@ impl State {
                 let sum = sums.entry(Some(&instance.class)).or_default();
                 sum.0 = sum.0.plus(amounts);
             }
+            // Volumes and snapshots are disk like any other.
+            let volumes = self.indexes.volumes_by_farm.of(&farm).filter_map(|id| self.rows.volumes.get(&id));
+            let snapshots = self.indexes.snapshots_by_farm.of(&farm).filter_map(|id| self.rows.snapshots.get(&id));
+            let stored = volumes.map(|row| (&row.class, row.size));
+            for (class, size) in stored.chain(snapshots.map(|row| (&row.class, row.size))) {
+                all.0.disk_gib += size.0;
+                sums.entry(Some(class)).or_default().0.disk_gib += size.0;
+            }
             all.0.addresses += self.indexes.addresses_by_farm.of(&farm).count() as u32;
             all.0.networks += self.indexes.networks_by_farm.of(&farm).count() as u32;
         }

@@ -7,12 +7,17 @@
 pub mod conformance;
 pub mod sim;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
-use cascina_core::id::{FarmId, HostId, NetworkId, OperationId};
+use cascina_core::id::{FarmId, HostId, NetworkId, OperationId, SnapshotId, VolumeId};
+use cascina_core::launch::Bytes;
 use cascina_core::name::Name;
 use cascina_core::network::{Mac, RouterConfig};
+use cascina_core::security_group::Firewall;
+use cascina_core::snapshot::Disk;
 use cascina_core::state::Guest;
-use cascina_core::units::Size;
+use cascina_core::units::{Gib, Size};
 use serde::{Deserialize, Serialize};
 
 /// The host that a call is for.
@@ -41,6 +46,30 @@ pub struct GuestSpec {
     pub size: Size,
     pub ip: std::net::Ipv4Addr,
     pub mac: Mac,
+    /// Beside the disk that it boots from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<VolumeAt>,
+    /// Lines of `authorized_keys` for the guest's first user.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ssh_keys: Vec<String>,
+    /// What the tenant gave it to read when it boots.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_data: Option<Bytes>,
+}
+
+/// A volume and the device as which a guest has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeAt {
+    pub volume: VolumeId,
+    /// As the tenant names it, for example `/dev/vdb`.
+    pub device: String,
+}
+
+/// Where a volume or snapshot lies: in the store of a class, which all hosts of the class reach.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    pub farm: FarmId,
+    pub class: Name,
 }
 
 /// What should be made true on a host. All of them are idempotent.
@@ -51,7 +80,10 @@ pub enum HostCall {
     DefineNetwork { network: NetworkSpec },
     /// Nothing of the network is left. Refused while a guest uses it.
     RemoveNetwork { network: NetworkId },
-    /// The guest's disk exists, made from the image.
+    /// The farm's guests on this host can reach and be reached as this says. The network must be there;
+    /// what is of an older revision than the host has changes nothing.
+    ApplyFirewall { network: NetworkId, revision: u64, firewall: Arc<Firewall> },
+    /// The guest's disk exists, made from the image: the site's name for one, or `snapshot:` and an id.
     StageDisk { spec: GuestSpec, image: String },
     /// The guest is defined and runs. Its disk and network must be there.
     Boot { spec: GuestSpec },
@@ -65,6 +97,25 @@ pub enum HostCall {
     ApplyRouter { guest: Guest, revision: u64, config: RouterConfig },
     /// The router answers and has its configuration.
     ProbeRouter { guest: Guest },
+    /// The volume exists: empty, or with what is on the snapshot.
+    MakeVolume { volume: VolumeId, at: Place, size: Gib, from: Option<SnapshotId> },
+    /// The volume is at least so large.
+    ResizeVolume { volume: VolumeId, at: Place, size: Gib },
+    /// Nothing of the volume is left. Refused while a guest has it.
+    RemoveVolume { volume: VolumeId, at: Place },
+    /// The guest, which is on this host, has the volume. Refused while another guest has it.
+    AttachVolume { guest: Guest, volume: VolumeAt, at: Place },
+    /// The guest does not have the volume.
+    DetachVolume { guest: Guest, volume: VolumeId, at: Place },
+    /// The snapshot exists, as the disk was at some moment since this was first asked. The root disk
+    /// of an instance must be on this host.
+    MakeSnapshot { snapshot: SnapshotId, at: Place, of: Disk },
+    /// Nothing of the snapshot is left.
+    RemoveSnapshot { snapshot: SnapshotId, at: Place },
+    /// The last 64 KiB that the guest wrote to its console.
+    Console { guest: Guest },
+    /// Everything of ours in the class's volume store.
+    Stored { class: Name },
     /// Everything of ours on the host.
     Inventory,
 }
@@ -81,6 +132,16 @@ impl HostCall {
             HostCall::Destroy { .. } => "destroy",
             HostCall::ApplyRouter { .. } => "apply-router",
             HostCall::ProbeRouter { .. } => "probe-router",
+            HostCall::ApplyFirewall { .. } => "apply-firewall",
+            HostCall::MakeVolume { .. } => "make-volume",
+            HostCall::ResizeVolume { .. } => "resize-volume",
+            HostCall::RemoveVolume { .. } => "remove-volume",
+            HostCall::AttachVolume { .. } => "attach-volume",
+            HostCall::DetachVolume { .. } => "detach-volume",
+            HostCall::MakeSnapshot { .. } => "make-snapshot",
+            HostCall::RemoveSnapshot { .. } => "remove-snapshot",
+            HostCall::Console { .. } => "console",
+            HostCall::Stored { .. } => "stored",
             HostCall::Inventory => "inventory",
         }
     }
@@ -108,13 +169,30 @@ pub struct FoundGuest {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inventory {
     pub guests: Vec<FoundGuest>,
-    pub networks: Vec<(NetworkId, FarmId)>,
+    pub networks: Vec<FoundNetwork>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundNetwork {
+    pub network: NetworkId,
+    pub farm: FarmId,
+    /// Revision of the firewall that it enforces; 0: none yet, nothing passes.
+    pub firewall: u64,
+}
+
+/// All objects in a volume store that carry our mark.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stored {
+    pub volumes: Vec<(VolumeId, FarmId)>,
+    pub snapshots: Vec<(SnapshotId, FarmId)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
     Done,
     Inventory(Inventory),
+    Stored(Stored),
+    Console(Vec<u8>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

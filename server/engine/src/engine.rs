@@ -9,14 +9,16 @@ use arc_swap::ArcSwap;
 use cascina_core::command::{Command, NewBinding, Outcome};
 use cascina_core::decision::{Decided, Decision, Opinion};
 use cascina_core::event::Event;
-use cascina_core::id::{DecisionId, OperationId, ReceiptId};
+use cascina_core::id::{DecisionId, InstanceId, OperationId, ReceiptId, UserId};
+use cascina_core::instance::InstanceState;
 use cascina_core::policy::Digest;
 use cascina_core::principal::Principal;
 use cascina_core::site::SiteSpec;
-use cascina_core::state::State;
+use cascina_core::state::{Guest, State};
+use cascina_core::tenant::AccessKey;
 use cascina_core::units::Timestamp;
 use cascina_core::view::ClusterView;
-use cascina_drivers::Hypervisor;
+use cascina_drivers::{DriverError, HostCall, Hypervisor, Reply};
 use cascina_policy::Sandbox;
 use cascina_store::{DecisionFilter, EventFilter, Reader, Store};
 use parking_lot::{Mutex, RwLock};
@@ -33,6 +35,8 @@ use crate::kernel::{Kernel, Proposal, Ticket, repeated};
 use crate::need::Rota;
 use crate::number::Numbers;
 use crate::policies::check_settings;
+use crate::reconcile::reference;
+use crate::seal::{NewSecret, Sealer};
 use crate::verdict::{Moment, Party, decide_all, gather, gather_all};
 use crate::writer::{self, Message};
 use crate::{agent, runner};
@@ -54,6 +58,8 @@ pub struct EngineConfig {
     pub clock: Arc<dyn Clock>,
     /// After this a call to a host counts as unanswered.
     pub call_deadline: Duration,
+    /// Seals the secrets of access keys.
+    pub sealer: Sealer,
     pub reconcile_every: Duration,
     /// For crash tests: where the process ends itself.
     pub crash_at: Option<String>,
@@ -93,6 +99,7 @@ pub struct Shared {
     pub hypervisor: Arc<dyn Hypervisor>,
     pub reader: Reader,
     pub call_deadline: Duration,
+    pub sealer: Sealer,
     pub calls: Semaphore,
     pub crash_at: Option<String>,
     outbox: mpsc::Sender<Message>,
@@ -213,6 +220,7 @@ impl Engine {
             hypervisor: config.hypervisor,
             reader: store.reader(),
             call_deadline: config.call_deadline,
+            sealer: config.sealer,
             calls: Semaphore::new(CALLS),
             crash_at: config.crash_at,
             outbox,
@@ -307,6 +315,36 @@ impl Engine {
 
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
         self.shared.events.subscribe()
+    }
+
+    /// A secret for a key of this user, to be shown once. Only its sealed form goes into commands.
+    pub fn new_secret(&self, user: UserId) -> NewSecret {
+        self.shared.sealer.make(user)
+    }
+
+    /// What an access key signs with, if it has been given a secret.
+    pub fn secret(&self, key: &AccessKey) -> Option<String> {
+        self.shared.sealer.open(key.user, &key.sealed)
+    }
+
+    /// Asks a host what an instance wrote to its console last. Empty before it has one.
+    pub async fn console(&self, id: InstanceId) -> Result<Vec<u8>, EngineError> {
+        let shared = &self.shared;
+        let host = self.read(|state| {
+            let row = state.rows.instances.get(&id).filter(|row| row.is_live() && row.state != InstanceState::Scheduled);
+            row.and_then(|row| row.host).and_then(|on| state.rows.hosts.get(&on)).map(|host| reference(host))
+        });
+        let Some(host) = host else { return Ok(Vec::new()) };
+        let _permit = shared.calls.acquire().await;
+        let call = shared.hypervisor.call(&host, HostCall::Console { guest: Guest::Instance(id) });
+        match tokio::time::timeout(shared.call_deadline, call).await {
+            Ok(Ok(Reply::Console(bytes))) => Ok(bytes),
+            // It is not there yet, or not any more.
+            Ok(Err(DriverError::Refused { .. })) => Ok(Vec::new()),
+            Ok(Ok(_)) => Err(Fault::Internal("a host did not answer what it was asked".into()).into()),
+            Ok(Err(error)) => Err(Fault::Unavailable(error.to_string()).into()),
+            Err(_) => Err(Fault::Unavailable(format!("host {} did not answer in time", host.name)).into()),
+        }
     }
 
     pub fn now(&self) -> Timestamp {

@@ -18,6 +18,7 @@ pub mod policies;
 pub mod reconcile;
 mod runner;
 pub mod saga;
+pub mod seal;
 pub mod tx;
 pub mod verdict;
 mod writer;

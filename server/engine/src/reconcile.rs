@@ -10,7 +10,7 @@ use cascina_core::instance::InstanceState;
 use cascina_core::network::RouterState;
 use cascina_core::state::{Guest, State};
 use cascina_core::units::Timestamp;
-use cascina_drivers::{FoundGuest, GuestState, HostCall, HostRef, Inventory};
+use cascina_drivers::{FoundGuest, FoundNetwork, GuestState, HostCall, HostRef, Inventory};
 
 /// Hosts asked at the same time.
 pub const ABREAST: usize = 16;
@@ -93,7 +93,7 @@ pub fn difference(state: &State, host: &Host, asked: Timestamp, found: &Inventor
             }
         }
     }
-    for (network, farm) in &found.networks {
+    for FoundNetwork { network, farm, firewall } in &found.networks {
         let needed = state.indexes.guests_by_host.of(&host.id).any(|guest| match guest {
             Guest::Instance(id) => state.rows.instances.get(&id).is_some_and(|row| row.farm == *farm),
             Guest::Router(id) => state.rows.routers.get(&id).is_some_and(|row| row.farm == *farm),
@@ -101,8 +101,18 @@ pub fn difference(state: &State, host: &Host, asked: Timestamp, found: &Inventor
         if !needed && quiet(farm) {
             difference.calls.push(HostCall::RemoveNetwork { network: *network });
         }
+        let wanted = state.rows.networks.get(network).map_or(0, |row| row.firewall);
+        let guests = instances_on(state, host.id, *farm);
+        if needed && guests && *firewall < wanted && quiet(farm) {
+            difference.commands.push(Command::FirewallSeen { network: *network });
+        }
     }
     difference
+}
+
+/// Whether a host has settled instances of a farm, which its firewall is for.
+fn instances_on(state: &State, host: HostId, farm: FarmId) -> bool {
+    state.indexes.instances_by_farm.with(&farm).any(|row| row.is_live() && row.host == Some(host))
 }
 
 /// A guest that is where its row says, with nothing under way.

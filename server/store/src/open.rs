@@ -16,7 +16,10 @@ use crate::lock::Lock;
 use crate::read::Reader;
 
 /// Every change of the schema, oldest first. Released ones are never edited: a change is a new file.
-const MIGRATIONS: &[M<'static>] = &[M::up(include_str!("../migrations/0001-beginning.sql"))];
+const MIGRATIONS: &[M<'static>] = &[
+    M::up(include_str!("../migrations/0001-beginning.sql")),
+    M::up(include_str!("../migrations/0002-security-and-volumes.sql")),
+];
 
 /// "Casc", in the file's header.
 const APPLICATION: i64 = 0x4361_7363;

@@ -7,13 +7,19 @@ use cascina_core::flavor::Flavor;
 use cascina_core::host::{Host, HostClass, Share};
 use cascina_core::image::Image;
 use cascina_core::instance::Instance;
+use cascina_core::key_pair::KeyPair;
+use cascina_core::launch::UserData;
 use cascina_core::network::{VRouter, VirtualNetwork};
 use cascina_core::operation::Operation;
 use cascina_core::policy::{Binding, PolicyVersion};
 use cascina_core::quota::{Hold, Quota};
+use cascina_core::security_group::SecurityGroup;
 use cascina_core::site::Site;
+use cascina_core::snapshot::Snapshot;
 use cascina_core::state::{Key, Receipt, Row};
+use cascina_core::tag::Tags;
 use cascina_core::tenant::{AccessKey, Tenant, User};
+use cascina_core::volume::Volume;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ToSql};
 
@@ -120,6 +126,14 @@ tables! {
     Policy "policy": PolicyVersion, |id| Text::of(id), |row| { label: row.label() };
     Binding "binding": Binding, |id| Text::of(id), |row| { name: row.name.as_str() };
     Operation "operation": Operation, |id| Text::of(id), |_row| {};
+    SecurityGroup "security_group": SecurityGroup, |id| Text::of(id), |row| {
+        farm: Text::of(&row.farm), name: row.name.as_str()
+    };
+    KeyPair "key_pair": KeyPair, |id| Text::of(id), |row| { farm: Text::of(&row.farm), name: row.name.as_str() };
+    Tags "tags": Tags, |id| Text::of(id), |_row| {};
+    UserData "user_data": UserData, |id| Text::of(id), |_row| {};
+    Volume "volume": Volume, |id| Text::of(id), |_row| {};
+    Snapshot "snapshot": Snapshot, |id| Text::of(id), |_row| {};
     Receipt "receipt": Receipt, |id| Text::of(id), |_row| {};
 }
 

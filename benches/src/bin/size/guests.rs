@@ -41,6 +41,9 @@ pub async fn build(folder: &Path, hosts: u32, guests: u32) {
             size: Size::new(1, 512, 1),
             ip: [10, a, b, c].into(),
             mac: Mac([2, 0, 0, a, b, c]),
+            volumes: Vec::new(),
+            ssh_keys: Vec::new(),
+            user_data: None,
         };
         for call in [
             HostCall::DefineNetwork { network: network.clone() },

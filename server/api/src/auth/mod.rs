@@ -13,6 +13,7 @@ use cascina_core::refusal::Refusal;
 use cascina_core::state::State;
 use cascina_core::tenant::User;
 use cascina_core::units::Timestamp;
+use cascina_engine::Engine;
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use secrecy::{ExposeSecret, SecretBox};
 use subtle::ConstantTimeEq;
@@ -87,10 +88,11 @@ fn principal(user: &User) -> Principal {
 }
 
 /// The user whose access key this is.
-pub fn key_holder(state: &State, public: &str, secret: &str) -> Option<Arc<User>> {
+pub fn key_holder(engine: &Engine, state: &State, public: &str, secret: &str) -> Option<Arc<User>> {
     let key = state.indexes.access_keys.get(public).and_then(|id| state.rows.access_keys.get(id));
+    let key = key.filter(|key| !key.disabled);
     // Compared even if there is no such key, so that time does not tell which exist.
-    let kept = key.map_or("", |key| key.secret.as_str());
+    let kept = key.and_then(|key| engine.secret(key)).unwrap_or_default();
     let same: bool = kept.as_bytes().ct_eq(secret.as_bytes()).into();
     let key = key.filter(|_| same && !kept.is_empty())?;
     state.rows.users.get(&key.user).filter(|user| user.active).cloned()

@@ -16,7 +16,7 @@ use crate::wire::time;
 #[utoipa::path(post, path = "/v1/tokens", request_body = Credentials, responses((status = 200, body = Token)), security(()))]
 pub async fn create_token(State(app): State<App>, body: Body) -> Result<Json<Token>, Problem> {
     let asked: Credentials = parse(&read(body, BODY_LIMIT).await?)?;
-    let user = app.engine.read(|state| key_holder(state, &asked.access_key, &asked.secret));
+    let user = app.engine.read(|state| key_holder(&app.engine, state, &asked.access_key, &asked.secret));
     let user = user.ok_or_else(|| Problem::unauthorized("no such access key, or another secret"))?;
     let token = app.auth.user_token(&user, app.engine.now());
     let (token, expires) = token.ok_or_else(|| Problem::internal("no token could be made"))?;

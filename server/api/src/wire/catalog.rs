@@ -164,6 +164,8 @@ pub struct Class {
     pub kind: ClassKind,
     /// vCPUs offered per 1000 real ones.
     pub cpu_overcommit_permille: u32,
+    /// GiB of its store of volumes and snapshots.
+    pub volumes_gib: u64,
 }
 
 impl From<&host::HostClass> for Class {
@@ -172,6 +174,7 @@ impl From<&host::HostClass> for Class {
             name: row.name.to_string(),
             kind: row.kind.into(),
             cpu_overcommit_permille: row.cpu_overcommit_permille,
+            volumes_gib: row.volumes.0,
         }
     }
 }
@@ -187,6 +190,9 @@ pub struct NewClass {
     /// vCPUs offered per 1000 real ones.
     #[serde(default = "no_overcommit")]
     pub cpu_overcommit_permille: u32,
+    /// GiB of the store of volumes and snapshots that all hosts of the class reach; 0: none.
+    #[serde(default)]
+    pub volumes_gib: u64,
 }
 
 /// A stakeholder's part of the hosts.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use cascina_core::launch::Launch;
 use cascina_core::command;
 use cascina_core::name::Name;
 use cascina_core::{farm, instance};
@@ -182,7 +183,8 @@ impl From<NewInstances> for command::NewInstances {
     fn from(ask: NewInstances) -> command::NewInstances {
         let NewInstances { name, flavor, image, class, min_count, max_count, host } = ask;
         let min_count = min_count.unwrap_or(max_count);
-        command::NewInstances { name, flavor, image, class, min_count, max_count, host }
+        let launch = Launch::default();
+        command::NewInstances { name, flavor, image, class, min_count, max_count, host, launch }
     }
 }
 

@@ -63,6 +63,9 @@ pub enum ClassVerb {
         /// vCPUs offered per 1000 real ones.
         #[arg(long, default_value_t = 1000)]
         cpu_overcommit_permille: u32,
+        /// GiB of the store of volumes and snapshots that all hosts of the class reach; 0: none.
+        #[arg(long, default_value_t = 0)]
+        volumes_gib: u64,
     },
 }
 

@@ -40,6 +40,16 @@ impl World {
                 found.push(format!("{ip} on {network} is used by {}", guests.join(" and ")));
             }
         }
+        for (volume, holders) in self.state().stores.held() {
+            if self.state().stores.volume(volume).is_none() {
+                found.push(format!("{} has {volume}, which is in no store", holders[0].1));
+            }
+            // Whether a guest is in two places has been said already.
+            if holders.iter().any(|(_, guest)| *guest != holders[0].1) {
+                let holders: Vec<String> = holders.iter().map(|(host, guest)| format!("{guest} on {host}")).collect();
+                found.push(format!("{volume} is had by {}", holders.join(" and ")));
+            }
+        }
         found
     }
 }

@@ -1,11 +1,13 @@
 //! Simulated hosts in real time, behind the same trait as real ones.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use cascina_core::name::Name;
+use cascina_core::security_group::{Direction, Packet};
 use cascina_core::state::Guest;
 use cascina_core::units::Size;
 use parking_lot::Mutex;
@@ -73,15 +75,15 @@ impl SimDriver {
         SimDriver::with(world, None, time_scale)
     }
 
-    /// A world that is kept in the journal at `path`, which is made if it is missing. Hosts, guests
-    /// and networks are; faults and the state of the random source are not. One driver at a time.
+    /// A world that is kept in the journal at `path`, which is made if it is missing. Hosts and
+    /// all that is on them and in volume stores are; faults and the state of the random source are not. One driver at a time.
     ///
     /// # Errors
     ///
     /// The journal cannot be read or written, or is damaged otherwise than by a last line cut off.
     pub fn open(path: &Path, settings: Settings, time_scale: f64) -> Result<SimDriver, JournalError> {
-        let (journal, hosts) = Journal::open(path)?;
-        Ok(SimDriver::with(World::with_hosts(settings, hosts), Some(journal), time_scale))
+        let (journal, state) = Journal::open(path)?;
+        Ok(SimDriver::with(World::with_state(settings, state), Some(journal), time_scale))
     }
 
     fn with(world: World, journal: Option<Journal>, time_scale: f64) -> SimDriver {
@@ -157,6 +159,18 @@ impl SimDriver {
     /// See [`World::violations`].
     pub fn violations(&self) -> Vec<String> {
         self.shared.lock().world.violations()
+    }
+
+    /// See [`World::reaches`].
+    pub fn reaches(
+        &self,
+        host: &Name,
+        guest: Ipv4Addr,
+        direction: Direction,
+        other: impl Into<IpAddr>,
+        packet: Packet,
+    ) -> bool {
+        self.shared.lock().world.reaches(host, guest, direction, other, packet)
     }
 
     /// A copy of the world as it is, to look at.

@@ -21,6 +21,16 @@ pub enum CallKind {
     Destroy,
     ApplyRouter,
     ProbeRouter,
+    ApplyFirewall,
+    MakeVolume,
+    ResizeVolume,
+    RemoveVolume,
+    AttachVolume,
+    DetachVolume,
+    MakeSnapshot,
+    RemoveSnapshot,
+    Console,
+    Stored,
     Inventory,
 }
 
@@ -36,6 +46,16 @@ impl From<&HostCall> for CallKind {
             HostCall::Destroy { .. } => CallKind::Destroy,
             HostCall::ApplyRouter { .. } => CallKind::ApplyRouter,
             HostCall::ProbeRouter { .. } => CallKind::ProbeRouter,
+            HostCall::ApplyFirewall { .. } => CallKind::ApplyFirewall,
+            HostCall::MakeVolume { .. } => CallKind::MakeVolume,
+            HostCall::ResizeVolume { .. } => CallKind::ResizeVolume,
+            HostCall::RemoveVolume { .. } => CallKind::RemoveVolume,
+            HostCall::AttachVolume { .. } => CallKind::AttachVolume,
+            HostCall::DetachVolume { .. } => CallKind::DetachVolume,
+            HostCall::MakeSnapshot { .. } => CallKind::MakeSnapshot,
+            HostCall::RemoveSnapshot { .. } => CallKind::RemoveSnapshot,
+            HostCall::Console { .. } => CallKind::Console,
+            HostCall::Stored { .. } => CallKind::Stored,
             HostCall::Inventory => CallKind::Inventory,
         }
     }
@@ -107,7 +127,7 @@ pub struct Rule {
     pub call: Option<CallKind>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guest: Option<Guest>,
-    /// The farm whose network or guest the call is about.
+    /// The farm whose network, guest, volume or snapshot the call is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub farm: Option<FarmId>,
     /// Matching calls that pass before the first can fail.
@@ -261,8 +281,21 @@ mod tests {
 
     #[test]
     fn kinds_are_spelt_as_calls_are() {
-        let call = HostCall::Destroy { guest: Guest::Router(cascina_core::id::RouterId(1)) };
-        for call in [call, HostCall::Inventory] {
+        let guest = Guest::Router(cascina_core::id::RouterId(1));
+        let network = cascina_core::id::NetworkId(1);
+        let (volume, snapshot) = (cascina_core::id::VolumeId(1), cascina_core::id::SnapshotId(1));
+        let at = crate::Place { farm: FarmId(1), class: "c".parse().unwrap() };
+        for call in [
+            HostCall::Destroy { guest },
+            HostCall::ApplyFirewall { network, revision: 1, firewall: Default::default() },
+            HostCall::ResizeVolume { volume, at: at.clone(), size: Default::default() },
+            HostCall::RemoveVolume { volume, at: at.clone() },
+            HostCall::DetachVolume { guest, volume, at: at.clone() },
+            HostCall::RemoveSnapshot { snapshot, at: at.clone() },
+            HostCall::Console { guest },
+            HostCall::Stored { class: at.class },
+            HostCall::Inventory,
+        ] {
             assert_eq!(serde_json::to_value(CallKind::from(&call)).unwrap(), call.as_str());
         }
     }

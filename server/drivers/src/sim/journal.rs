@@ -1,21 +1,19 @@
-//! A file in which the simulated hosts outlive the server, as real ones do.
+//! A file in which the simulated hosts, and what they share, outlive the server, as real ones do.
 //!
 //! One JSON line a change, written before the change is true and not synced: it survives the death
 //! of the process, not of the machine. A line counts once its newline is there, so a last line
 //! without one is a write that was cut off and is dropped. Anything else that cannot be read is an
 //! error, never a guess.
 
-use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use cascina_core::name::Name;
 use cascina_core::units::Size;
 use serde::{Deserialize, Serialize};
 
-use super::change::{Change, Effect};
-use super::machine::Machine;
+use super::change::Change;
+use super::state::State;
 use super::world::{Settings, World};
 
 #[derive(Debug, thiserror::Error)]
@@ -40,11 +38,9 @@ impl Header {
     }
 }
 
-type Hosts = BTreeMap<Name, Machine>;
-
 /// A journal, read.
 struct Folded {
-    hosts: Hosts,
+    state: State,
     /// Bytes of whole lines.
     length: u64,
     /// Whole lines, the header among them.
@@ -55,7 +51,7 @@ struct Folded {
 
 fn fold(path: &Path, file: File) -> Result<Folded, JournalError> {
     let mut reader = BufReader::with_capacity(1 << 16, file);
-    let mut folded = Folded { hosts: BTreeMap::new(), length: 0, lines: 0, torn: false };
+    let mut folded = Folded { state: State::default(), length: 0, lines: 0, torn: false };
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -66,6 +62,7 @@ fn fold(path: &Path, file: File) -> Result<Folded, JournalError> {
         })?;
         if line.last() != Some(&b'\n') {
             folded.torn = read > 0;
+            folded.state.forget_unused();
             return Ok(folded);
         }
         let damaged = |why: String| JournalError::Damaged { path: path.to_owned(), line: folded.lines + 1, why };
@@ -76,13 +73,7 @@ fn fold(path: &Path, file: File) -> Result<Folded, JournalError> {
             }
         } else {
             let change: Change = serde_json::from_slice(&line).map_err(|error| damaged(error.to_string()))?;
-            match (folded.hosts.get_mut(&change.host), &change.effect) {
-                (Some(machine), effect) => machine.apply(effect),
-                (None, Effect::Host { capacity }) => {
-                    folded.hosts.insert(change.host.clone(), Machine::new(*capacity));
-                }
-                (None, _) => return Err(damaged(format!("host {} has not been there before", change.host))),
-            }
+            folded.state.apply(&change).map_err(damaged)?;
         }
         folded.length += read as u64;
         folded.lines += 1;
@@ -97,7 +88,7 @@ fn fold(path: &Path, file: File) -> Result<Folded, JournalError> {
 /// The file cannot be read (a missing one too), or is damaged.
 pub fn read_world(path: &Path) -> Result<World, JournalError> {
     let file = File::open(path).map_err(|source| JournalError::Io { action: "open", path: path.to_owned(), source })?;
-    Ok(World::with_hosts(Settings { default_capacity: Size::ZERO, ..Settings::default() }, fold(path, file)?.hosts))
+    Ok(World::with_state(Settings { default_capacity: Size::ZERO, ..Settings::default() }, fold(path, file)?.state))
 }
 
 /// The open end of a journal.
@@ -112,23 +103,23 @@ pub(super) struct Journal {
 
 impl Journal {
     /// Reads what there is, none if there is no file, and makes the file as short as it can be.
-    pub fn open(path: &Path) -> Result<(Journal, Hosts), JournalError> {
+    pub fn open(path: &Path) -> Result<(Journal, State), JournalError> {
         let io = |action| move |source| JournalError::Io { action, path: path.to_owned(), source };
         let folded = match File::open(path) {
             Ok(file) => fold(path, file)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Folded { hosts: BTreeMap::new(), length: 0, lines: 0, torn: false }
+                Folded { state: State::default(), length: 0, lines: 0, torn: false }
             }
             Err(error) => return Err(io("open")(error)),
         };
-        let needed = 1 + folded.hosts.values().map(|machine| machine.effects().count() as u64).sum::<u64>();
+        let needed = 1 + folded.state.changes().count() as u64;
         let mut length = folded.length;
         if folded.lines != needed || folded.torn {
-            length = rewrite(path, &folded.hosts).map_err(io("compact"))?;
+            length = rewrite(path, &folded.state).map_err(io("compact"))?;
         }
         let mut file = OpenOptions::new().write(true).open(path).map_err(io("open"))?;
         file.seek(SeekFrom::End(0)).map_err(io("open"))?;
-        Ok((Journal { path: path.to_owned(), file, length, buffer: Vec::new() }, folded.hosts))
+        Ok((Journal { path: path.to_owned(), file, length, buffer: Vec::new() }, folded.state))
     }
 
     /// All of the changes or none: what was written of them is taken back if the rest cannot be.
@@ -163,17 +154,15 @@ fn write_line(to: &mut impl Write, line: &impl Serialize) -> io::Result<()> {
     to.write_all(b"\n")
 }
 
-/// Writes the shortest journal of these hosts in place of the old one, all at once. Gives its
+/// Writes the shortest journal of this state in place of the old one, all at once. Gives its
 /// length in bytes.
-fn rewrite(path: &Path, hosts: &Hosts) -> io::Result<u64> {
+fn rewrite(path: &Path, state: &State) -> io::Result<u64> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     let mut writer = BufWriter::new(File::create(&beside)?);
     write_line(&mut writer, &Header::ours())?;
-    for (name, machine) in hosts {
-        for effect in machine.effects() {
-            write_line(&mut writer, &Change { host: name.clone(), effect })?;
-        }
+    for change in state.changes() {
+        write_line(&mut writer, &change)?;
     }
     let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
     // The old journal is complete; the new one must be before it takes its place.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::machine::Machine;
 use super::rng::Rng;
+use super::state::State;
 use crate::{GuestState, HostCall};
 
 /// Durations in milliseconds of the hosts' time. A call that finds its work already done takes
@@ -14,7 +15,8 @@ pub struct Latencies {
     /// Whatever is only bookkeeping, and what every call takes at least.
     pub call_ms: u64,
     pub network_ms: u64,
-    /// First disk from an image: the image is copied to the host.
+    /// First disk from an image: the image is copied to the host. Every disk from a snapshot: it stays
+    /// in its store.
     pub copy_ms: u64,
     /// Later disks from it.
     pub clone_ms: u64,
@@ -23,6 +25,15 @@ pub struct Latencies {
     pub reboot_ms: u64,
     pub destroy_ms: u64,
     pub router_ms: u64,
+    pub firewall_ms: u64,
+    /// A volume that begins empty, grows or goes.
+    pub volume_ms: u64,
+    /// A volume that comes or goes while its guest runs.
+    pub attach_ms: u64,
+    /// A disk is read whole: snapshots, and volumes from them.
+    pub snapshot_ms: u64,
+    pub console_ms: u64,
+    /// What is on a host, or in a store.
     pub inventory_ms: u64,
     /// Until a host that is lost counts as not answering.
     pub lost_ms: u64,
@@ -42,6 +53,11 @@ impl Default for Latencies {
             reboot_ms: 11_000,
             destroy_ms: 700,
             router_ms: 250,
+            firewall_ms: 80,
+            volume_ms: 400,
+            attach_ms: 600,
+            snapshot_ms: 6_000,
+            console_ms: 30,
             inventory_ms: 25,
             lost_ms: 3_000,
             jitter_permille: 200,
@@ -62,14 +78,19 @@ impl Latencies {
             reboot_ms: 0,
             destroy_ms: 0,
             router_ms: 0,
+            firewall_ms: 0,
+            volume_ms: 0,
+            attach_ms: 0,
+            snapshot_ms: 0,
+            console_ms: 0,
             inventory_ms: 0,
             lost_ms: 0,
             jitter_permille: 0,
         }
     }
 
-    pub(super) fn choose(&self, machine: Option<&Machine>, call: &HostCall, rng: &mut Rng) -> u64 {
-        let typical = self.typical(machine, call);
+    pub(super) fn choose(&self, state: &State, machine: Option<&Machine>, call: &HostCall, rng: &mut Rng) -> u64 {
+        let typical = self.typical(state, machine, call);
         let spread = f64::from(self.jitter_permille.min(1000)) / 1000.0;
         // Drawn even when nothing depends on it, so that another latency table leaves the faults of
         // a seed where they were.
@@ -77,7 +98,7 @@ impl Latencies {
         (typical as f64 * factor).round() as u64
     }
 
-    fn typical(&self, machine: Option<&Machine>, call: &HostCall) -> u64 {
+    fn typical(&self, state: &State, machine: Option<&Machine>, call: &HostCall) -> u64 {
         if machine.is_some_and(|machine| machine.lost) {
             return self.lost_ms;
         }
@@ -106,7 +127,31 @@ impl Latencies {
             }
             HostCall::Destroy { guest: id } => when(guest(id).is_some(), self.destroy_ms),
             HostCall::ApplyRouter { .. } | HostCall::ProbeRouter { .. } => when(true, self.router_ms),
-            HostCall::Inventory => when(true, self.inventory_ms),
+            HostCall::ApplyFirewall { network, revision, .. } => {
+                when(machine.is_some_and(|machine| machine.firewall(*network) < *revision), self.firewall_ms)
+            }
+            HostCall::MakeVolume { volume, from, .. } => {
+                let ms = if from.is_some() { self.snapshot_ms } else { self.volume_ms };
+                when(state.stores.volume(*volume).is_none(), ms)
+            }
+            HostCall::ResizeVolume { volume, size, .. } => {
+                when(state.stores.volume(*volume).is_some_and(|(_, volume)| volume.size < *size), self.volume_ms)
+            }
+            HostCall::RemoveVolume { volume, .. } => when(state.stores.volume(*volume).is_some(), self.volume_ms),
+            HostCall::AttachVolume { guest: id, volume, .. } => {
+                when(guest(id).is_some_and(|guest| !guest.has(volume.volume)), self.attach_ms)
+            }
+            HostCall::DetachVolume { guest: id, volume, .. } => {
+                when(guest(id).is_some_and(|guest| guest.has(*volume)), self.attach_ms)
+            }
+            HostCall::MakeSnapshot { snapshot, .. } => {
+                when(state.stores.snapshot(*snapshot).is_none(), self.snapshot_ms)
+            }
+            HostCall::RemoveSnapshot { snapshot, .. } => {
+                when(state.stores.snapshot(*snapshot).is_some(), self.volume_ms)
+            }
+            HostCall::Console { .. } => when(true, self.console_ms),
+            HostCall::Stored { .. } | HostCall::Inventory => when(true, self.inventory_ms),
         }
     }
 }

@@ -6,14 +6,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cascina_core::id::{NetworkId, OperationId};
+use cascina_core::id::{NetworkId, OperationId, VolumeId};
 use cascina_core::network::RouterConfig;
 use cascina_core::state::Guest;
 use cascina_core::units::Size;
 use serde::{Deserialize, Serialize};
 
+use super::answer::{Answer, No, done, never, put};
+use super::attach::may_have_all;
 use super::change::Effect;
-use crate::{FoundGuest, GuestSpec, GuestState, HostCall, Inventory, NetworkSpec, Reply};
+use super::console;
+use super::state::State;
+use super::volumes::FROM_SNAPSHOT;
+use crate::{FoundGuest, FoundNetwork, GuestSpec, GuestState, HostCall, Inventory, NetworkSpec, Reply, VolumeAt};
 
 /// Operations for which a guest remembers its reboot. Repeats come soon after; the memory must end
 /// somewhere.
@@ -23,6 +28,8 @@ const REBOOTS_REMEMBERED: usize = 32;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SimGuest {
+    /// `volumes` are those that it has now. `ssh_keys` and `user_data` are empty: see
+    /// [`World::given`](super::World::given).
     pub spec: GuestSpec,
     pub image: String,
     pub state: GuestState,
@@ -32,11 +39,18 @@ pub struct SimGuest {
     pub reboots: Vec<OperationId>,
     /// What it does if it is a router, with the revision.
     pub router: Option<(u64, RouterConfig)>,
+    /// Number of what it was given to read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given: Option<u64>,
 }
 
 impl SimGuest {
     pub fn was_rebooted_for(&self, operation: OperationId) -> bool {
         self.reboots.contains(&operation)
+    }
+
+    pub fn has(&self, volume: VolumeId) -> bool {
+        self.spec.volumes.iter().any(|at| at.volume == volume)
     }
 
     /// What it keeps from others: a disk always, the rest while it runs.
@@ -58,33 +72,20 @@ pub struct Machine {
     pub images: BTreeSet<String>,
     pub networks: BTreeMap<NetworkId, NetworkSpec>,
     pub guests: BTreeMap<Guest, SimGuest>,
-}
-
-/// Why a host does not do what it is asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum No {
-    Never(String),
-    /// It may work later.
-    NotNow(String),
-}
-
-type Answer = Result<(Vec<Effect>, Reply), No>;
-
-fn never<T>(why: impl Into<String>) -> Result<T, No> {
-    Err(No::Never(why.into()))
-}
-
-fn done(effects: Vec<Effect>) -> Answer {
-    Ok((effects, Reply::Done))
-}
-
-fn put(guest: SimGuest) -> Answer {
-    done(vec![Effect::Guest { guest: Box::new(guest) }])
+    /// Revisions of the firewalls that it enforces.
+    pub firewalls: BTreeMap<NetworkId, u64>,
 }
 
 impl Machine {
     pub fn new(capacity: Size) -> Machine {
-        Machine { capacity, lost: false, images: BTreeSet::new(), networks: BTreeMap::new(), guests: BTreeMap::new() }
+        Machine {
+            capacity,
+            lost: false,
+            images: BTreeSet::new(),
+            networks: BTreeMap::new(),
+            guests: BTreeMap::new(),
+            firewalls: BTreeMap::new(),
+        }
     }
 
     /// vCPUs and memory of running guests, and every guest's disk.
@@ -93,20 +94,37 @@ impl Machine {
     }
 
     /// What the call would do and answer now. Changes nothing.
-    pub(super) fn decide(&self, call: &HostCall) -> Answer {
+    pub(super) fn decide(&self, state: &State, call: &HostCall) -> Answer {
+        let stores = &state.stores;
         match call {
             HostCall::DefineNetwork { network } => self.define_network(network),
             HostCall::RemoveNetwork { network } => self.remove_network(*network),
-            HostCall::StageDisk { spec, image } => self.stage_disk(spec, image),
-            HostCall::Boot { spec } => self.boot(spec),
+            HostCall::StageDisk { spec, image } => self.stage_disk(state, spec, image),
+            HostCall::Boot { spec } => self.boot(state, spec),
             HostCall::Stop { guest } => self.stop(*guest),
-            HostCall::Reboot { guest, operation } => self.reboot(*guest, *operation),
+            HostCall::Reboot { guest, operation } => self.reboot(state, *guest, *operation),
             HostCall::Destroy { guest } => match self.guests.contains_key(guest) {
                 true => done(vec![Effect::GuestGone { guest: *guest }]),
                 false => done(Vec::new()),
             },
             HostCall::ApplyRouter { guest, revision, config } => self.apply_router(*guest, *revision, config),
             HostCall::ProbeRouter { guest } => self.probe_router(*guest),
+            HostCall::ApplyFirewall { network, revision, firewall } => {
+                self.apply_firewall(&state.firewalls, *network, *revision, firewall)
+            }
+            HostCall::MakeVolume { volume, at, size, from } => stores.make_volume(*volume, at, *size, *from),
+            HostCall::ResizeVolume { volume, at, size } => stores.resize_volume(*volume, at, *size),
+            HostCall::RemoveVolume { volume, at } => stores.remove_volume_of(*volume, at),
+            HostCall::AttachVolume { guest, volume, at } => self.attach_volume(stores, *guest, volume, at),
+            HostCall::DetachVolume { guest, volume, at: _ } => self.detach_volume(*guest, *volume),
+            HostCall::MakeSnapshot { snapshot, at, of } => self.make_snapshot(stores, *snapshot, at, *of),
+            HostCall::RemoveSnapshot { snapshot, at } => stores.remove_snapshot_of(*snapshot, at),
+            HostCall::Console { guest } => {
+                let there = self.guest(*guest)?;
+                let given = there.given.and_then(|number| state.givens.get(number));
+                Ok((Vec::new(), Reply::Console(console::log(there, given.map(|given| &**given)))))
+            }
+            HostCall::Stored { class } => stores.stored(class),
             HostCall::Inventory => Ok((Vec::new(), Reply::Inventory(self.inventory()))),
         }
     }
@@ -137,7 +155,7 @@ impl Machine {
         }
     }
 
-    fn stage_disk(&self, spec: &GuestSpec, image: &str) -> Answer {
+    fn stage_disk(&self, state: &State, spec: &GuestSpec, image: &str) -> Answer {
         if let Some(there) = self.guests.get(&spec.guest) {
             same_farm(there, spec)?;
             if there.image != image {
@@ -146,28 +164,38 @@ impl Machine {
             // Never a fresh disk under a guest that has written to it.
             return done(Vec::new());
         }
+        if let Some(snapshot) = image.strip_prefix(FROM_SNAPSHOT) {
+            let snapshot = snapshot.parse().map_err(|error| No::Never(format!("{image}: {error}")))?;
+            state.stores.holds(snapshot, spec.size.disk)?;
+        }
         let disk = Size { disk: spec.size.disk, ..Size::ZERO };
         self.room_for(disk, Size::ZERO)?;
-        put(SimGuest {
-            spec: spec.clone(),
+        let new = SimGuest {
+            // It has its volumes when it boots.
+            spec: bare(spec, &[]),
             image: image.to_owned(),
             state: GuestState::Staged,
             boots: 0,
             reboots: Vec::new(),
             router: None,
-        })
+            given: None,
+        };
+        give(state, spec, new)
     }
 
-    fn boot(&self, spec: &GuestSpec) -> Answer {
+    fn boot(&self, state: &State, spec: &GuestSpec) -> Answer {
         let Some(there) = self.guests.get(&spec.guest) else {
             return never(format!("{} has no disk here", spec.guest));
         };
         same_farm(there, spec)?;
         if there.state == GuestState::Running {
+            // Its volumes too stay as they are: it may have been given others since this was asked.
             return done(Vec::new());
         }
-        self.may_run(spec, there)?;
-        put(SimGuest { spec: spec.clone(), state: GuestState::Running, boots: there.boots + 1, ..there.clone() })
+        self.may_run(state, spec, there)?;
+        let spec_now = bare(spec, &spec.volumes);
+        let up = SimGuest { spec: spec_now, state: GuestState::Running, boots: there.boots + 1, ..there.clone() };
+        give(state, spec, up)
     }
 
     fn stop(&self, guest: Guest) -> Answer {
@@ -180,7 +208,7 @@ impl Machine {
         }
     }
 
-    fn reboot(&self, guest: Guest, operation: OperationId) -> Answer {
+    fn reboot(&self, state: &State, guest: Guest, operation: OperationId) -> Answer {
         let there = self.guest(guest)?;
         let again = there.was_rebooted_for(operation);
         match there.state {
@@ -188,7 +216,7 @@ impl Machine {
             GuestState::Running => {}
             GuestState::Staged => return never(format!("{guest} was never booted")),
             // The call says that it runs afterwards.
-            GuestState::Stopped | GuestState::Crashed => self.may_run(&there.spec, there)?,
+            GuestState::Stopped | GuestState::Crashed => self.may_run(state, &there.spec, there)?,
         }
         let mut guest = SimGuest { state: GuestState::Running, boots: there.boots + 1, ..there.clone() };
         if !again {
@@ -227,13 +255,18 @@ impl Machine {
     fn inventory(&self) -> Inventory {
         let found =
             |guest: &SimGuest| FoundGuest { guest: guest.spec.guest, farm: guest.spec.farm, state: guest.state };
+        let network = |network: &NetworkSpec| FoundNetwork {
+            network: network.id,
+            farm: network.farm,
+            firewall: self.firewall(network.id),
+        };
         Inventory {
             guests: self.guests.values().map(found).collect(),
-            networks: self.networks.values().map(|network| (network.id, network.farm)).collect(),
+            networks: self.networks.values().map(network).collect(),
         }
     }
 
-    fn guest(&self, guest: Guest) -> Result<&SimGuest, No> {
+    pub(super) fn guest(&self, guest: Guest) -> Result<&SimGuest, No> {
         self.guests.get(&guest).ok_or_else(|| No::Never(format!("{guest} is not here")))
     }
 
@@ -244,8 +277,8 @@ impl Machine {
         }
     }
 
-    /// Its network is here, nobody else runs with its address, and there is room.
-    fn may_run(&self, spec: &GuestSpec, there: &SimGuest) -> Result<(), No> {
+    /// Its network is here, nobody else runs with its address or has its volumes, and there is room.
+    fn may_run(&self, state: &State, spec: &GuestSpec, there: &SimGuest) -> Result<(), No> {
         match self.networks.get(&spec.network) {
             None => return never(format!("{} is not defined here", spec.network)),
             Some(network) if network.farm != spec.farm => {
@@ -265,6 +298,7 @@ impl Machine {
         if let Some(other) = self.guests.values().find(clash) {
             return never(format!("{} already has the address {} or {}", other.spec.guest, spec.ip, spec.mac));
         }
+        may_have_all(&state.stores, spec)?;
         self.room_for(spec.size, there.used())
     }
 
@@ -289,9 +323,14 @@ impl Machine {
             }
             Effect::NetworkGone { network } => {
                 self.networks.remove(network);
+                self.firewalls.remove(network);
+            }
+            Effect::Enforced { network, revision } => {
+                self.firewalls.insert(*network, *revision);
             }
             Effect::Guest { guest } => {
-                if !self.images.contains(&guest.image) {
+                // A snapshot stays in its store: nothing is copied for the next guest.
+                if !guest.image.starts_with(FROM_SNAPSHOT) && !self.images.contains(&guest.image) {
                     self.images.insert(guest.image.clone());
                 }
                 self.guests.insert(guest.spec.guest, (**guest).clone());
@@ -299,6 +338,12 @@ impl Machine {
             Effect::GuestGone { guest } => {
                 self.guests.remove(guest);
             }
+            Effect::Firewall { .. }
+            | Effect::Given { .. }
+            | Effect::Volume { .. }
+            | Effect::VolumeGone { .. }
+            | Effect::Snapshot { .. }
+            | Effect::SnapshotGone { .. } => {}
         }
     }
 
@@ -308,6 +353,11 @@ impl Machine {
             .chain(self.lost.then_some(Effect::Lost { lost: true }))
             .chain(self.images.iter().map(|image| Effect::Image { image: image.clone() }))
             .chain(self.networks.values().map(|network| Effect::Network { network: network.clone() }))
+            .chain(
+                self.firewalls
+                    .iter()
+                    .map(|(network, revision)| Effect::Enforced { network: *network, revision: *revision }),
+            )
             .chain(self.guests.values().map(|guest| Effect::Guest { guest: Box::new(guest.clone()) }))
     }
 }
@@ -317,4 +367,27 @@ fn same_farm(there: &SimGuest, spec: &GuestSpec) -> Result<(), No> {
         true => Ok(()),
         false => never(format!("{} belongs to {}", spec.guest, there.spec.farm)),
     }
+}
+
+/// The spec as guests keep it: with the volumes that it has now, and without what is shared.
+fn bare(spec: &GuestSpec, volumes: &[VolumeAt]) -> GuestSpec {
+    GuestSpec {
+        guest: spec.guest,
+        farm: spec.farm,
+        network: spec.network,
+        name: spec.name.clone(),
+        size: spec.size,
+        ip: spec.ip,
+        mac: spec.mac,
+        volumes: volumes.to_vec(),
+        ssh_keys: Vec::new(),
+        user_data: None,
+    }
+}
+
+/// The guest as it is, and with what it is given to read.
+fn give(state: &State, spec: &GuestSpec, guest: SimGuest) -> Answer {
+    let (given, said) = state.givens.number(spec);
+    let guest = Box::new(SimGuest { given, ..guest });
+    done(said.into_iter().chain([Effect::Guest { guest }]).collect())
 }

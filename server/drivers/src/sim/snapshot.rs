@@ -1,4 +1,4 @@
-//! What exists on simulated hosts, to be shown and compared.
+//! What exists on simulated hosts and in their stores, to be shown and compared.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -11,8 +11,9 @@ use cascina_core::units::Size;
 use serde::{Deserialize, Serialize};
 
 use super::machine::{Machine, SimGuest};
+use super::stores::Store;
 use super::world::World;
-use crate::GuestState;
+use crate::{GuestState, VolumeAt};
 
 /// Numbers of things. Copies of images are not among them: they are the host's, not a farm's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +24,11 @@ pub struct Totals {
     pub crashed: u64,
     pub disks: u64,
     pub networks: u64,
+    /// In volume stores, as snapshots are: no host has any.
+    #[serde(default)]
+    pub volumes: u64,
+    #[serde(default)]
+    pub snapshots: u64,
 }
 
 impl Totals {
@@ -39,6 +45,8 @@ impl AddAssign for Totals {
         self.crashed += other.crashed;
         self.disks += other.disks;
         self.networks += other.networks;
+        self.volumes += other.volumes;
+        self.snapshots += other.snapshots;
     }
 }
 
@@ -57,6 +65,9 @@ pub struct GuestSnapshot {
     /// Revision of a router's configuration.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub revision: Option<u64>,
+    /// That it has now.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub volumes: Vec<VolumeAt>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +87,9 @@ pub struct HostSnapshot {
 pub struct Snapshot {
     pub totals: Totals,
     pub hosts: BTreeMap<Name, HostSnapshot>,
+    /// By class; empty ones are left out.
+    #[serde(default)]
+    pub stores: BTreeMap<Name, Store>,
 }
 
 impl World {
@@ -83,14 +97,18 @@ impl World {
     /// not copy.
     pub fn snapshot(&self) -> Snapshot {
         let hosts = self.hosts().iter().map(|(name, machine)| (name.clone(), HostSnapshot::from(machine)));
-        Snapshot { totals: self.totals(), hosts: hosts.collect() }
+        Snapshot { totals: self.totals(), hosts: hosts.collect(), stores: self.stores().clone() }
     }
 
-    /// Over all hosts, lost ones too.
+    /// Over all stores and all hosts, lost ones too.
     pub fn totals(&self) -> Totals {
         let mut sum = Totals::default();
         for machine in self.hosts().values() {
             sum += totals(machine);
+        }
+        for store in self.stores().values() {
+            sum.volumes += store.volumes.len() as u64;
+            sum.snapshots += store.snapshots.len() as u64;
         }
         sum
     }
@@ -104,7 +122,7 @@ fn totals(machine: &Machine) -> Totals {
             running: u64::from(guest.state == GuestState::Running),
             crashed: u64::from(guest.state == GuestState::Crashed),
             disks: 1,
-            networks: 0,
+            ..Totals::default()
         };
     }
     totals
@@ -136,6 +154,7 @@ impl From<&SimGuest> for GuestSnapshot {
             state: guest.state,
             boots: guest.boots,
             revision: guest.router.as_ref().map(|(revision, _)| *revision),
+            volumes: guest.spec.volumes.clone(),
         }
     }
 }

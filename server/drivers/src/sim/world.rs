@@ -5,15 +5,18 @@ use std::collections::BTreeMap;
 
 use cascina_core::id::FarmId;
 use cascina_core::name::Name;
+use cascina_core::snapshot::Disk;
 use cascina_core::state::Guest;
 use cascina_core::units::Size;
 
+use super::answer::No;
 use super::change::{Change, Effect};
 use super::fault::{ArmedRule, CallKind, Fault, Faults, Rule, Subject};
 use super::incident::{Incident, NothingThere};
 use super::latency::Latencies;
-use super::machine::{Machine, No, SimGuest};
+use super::machine::{Machine, SimGuest};
 use super::rng::Rng;
+use super::state::State;
 use crate::{DriverError, GuestState, HostCall, HostRef, Reply};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,23 +66,27 @@ pub struct World {
     settings: Settings,
     rng: Rng,
     faults: Faults,
-    hosts: BTreeMap<Name, Machine>,
+    state: State,
 }
 
 impl World {
     pub fn new(settings: Settings) -> World {
-        World { rng: Rng::new(settings.seed), settings, faults: Faults::default(), hosts: BTreeMap::new() }
+        World { rng: Rng::new(settings.seed), settings, faults: Faults::default(), state: State::default() }
     }
 
-    /// The same hosts under other settings.
-    pub(super) fn with_hosts(settings: Settings, hosts: BTreeMap<Name, Machine>) -> World {
-        World { hosts, ..World::new(settings) }
+    /// What there is under other settings.
+    pub(super) fn with_state(settings: Settings, state: State) -> World {
+        World { state, ..World::new(settings) }
+    }
+
+    pub fn hosts(&self) -> &BTreeMap<Name, Machine> {
+        &self.state.hosts
     }
 
     /// What is there, without settings, chance and faults: two worlds are in the same state when
     /// these are equal.
-    pub fn hosts(&self) -> &BTreeMap<Name, Machine> {
-        &self.hosts
+    pub(super) fn state(&self) -> &State {
+        &self.state
     }
 
     pub fn settings(&self) -> &Settings {
@@ -98,8 +105,8 @@ impl World {
 
     /// A call arrives at a host. Changes nothing on it; draws chance and counts faults.
     pub fn begin(&mut self, host: &HostRef, call: &HostCall) -> Planned {
-        let machine = self.hosts.get(&host.name);
-        let mut latency_ms = self.settings.latencies.choose(machine, call, &mut self.rng);
+        let machine = self.state.hosts.get(&host.name);
+        let mut latency_ms = self.settings.latencies.choose(&self.state, machine, call, &mut self.rng);
         let fault = if self.faults.is_empty() {
             None
         } else {
@@ -145,28 +152,27 @@ impl World {
             Err(DriverError::Unreachable { host: host.name.clone(), call: call.as_str(), why: why.to_owned() })
         };
         let refused = |why: String| Err(DriverError::Refused { host: host.name.clone(), call: call.as_str(), why });
-        let known = self.hosts.get(&host.name);
+        let known = self.state.hosts.get(&host.name);
         if known.is_some_and(|machine| machine.lost) {
             return (Vec::new(), unreachable("the host is lost"));
         }
         let machine = known.map_or_else(|| Cow::Owned(Machine::new(self.settings.default_capacity)), Cow::Borrowed);
         let joins = known.is_none().then_some(Effect::Host { capacity: machine.capacity });
-        let changes = |effects: Vec<Effect>| {
-            let change = |effect| Change { host: host.name.clone(), effect };
-            joins.into_iter().chain(effects).map(change).collect()
-        };
+        let changes =
+            |effects: Vec<Effect>| joins.into_iter().chain(effects).map(|effect| effect.at(&host.name)).collect();
         match fate {
             Fate::Refuse { why } => (changes(Vec::new()), refused(why.clone())),
             Fate::Hang { effect: false } => (changes(Vec::new()), unreachable("it hangs")),
             Fate::Crash { effect: false } => (changes(Vec::new()), unreachable("the connection broke")),
-            Fate::Hang { effect: true } => {
-                (changes(machine.decide(call).map(|(effects, _)| effects).unwrap_or_default()), unreachable("it hangs"))
-            }
+            Fate::Hang { effect: true } => (
+                changes(machine.decide(&self.state, call).map(|(effects, _)| effects).unwrap_or_default()),
+                unreachable("it hangs"),
+            ),
             Fate::Crash { effect: true } => (
-                changes(machine.decide(call).map(|(effects, _)| effects).unwrap_or_default()),
+                changes(machine.decide(&self.state, call).map(|(effects, _)| effects).unwrap_or_default()),
                 unreachable("the connection broke"),
             ),
-            Fate::Answer => match machine.decide(call) {
+            Fate::Answer => match machine.decide(&self.state, call) {
                 Ok((effects, reply)) => (changes(effects), Ok(reply)),
                 Err(No::Never(why)) => (changes(Vec::new()), refused(why)),
                 Err(No::NotNow(why)) => (changes(Vec::new()), unreachable(&why)),
@@ -188,17 +194,17 @@ impl World {
 
     /// What `strike` would change.
     pub(super) fn consequences(&self, incident: &Incident) -> Result<Vec<Change>, NothingThere> {
-        let machine = |host: &Name| self.hosts.get(host).ok_or_else(|| NothingThere::Host(host.clone()));
+        let machine = |host: &Name| self.state.hosts.get(host).ok_or_else(|| NothingThere::Host(host.clone()));
         let lost = |host: &Name, lost: bool| {
             machine(host)?;
-            Ok(vec![Change { host: host.clone(), effect: Effect::Lost { lost } }])
+            Ok(vec![Effect::Lost { lost }.at(host)])
         };
         match incident {
             Incident::AddHost { host, capacity } => {
-                if self.hosts.get(host).is_some_and(|machine| machine.capacity == *capacity) {
+                if self.state.hosts.get(host).is_some_and(|machine| machine.capacity == *capacity) {
                     return Ok(Vec::new());
                 }
-                Ok(vec![Change { host: host.clone(), effect: Effect::Host { capacity: *capacity } }])
+                Ok(vec![Effect::Host { capacity: *capacity }.at(host)])
             }
             Incident::Lose { host } => lost(host, true),
             Incident::Restore { host } => lost(host, false),
@@ -211,42 +217,47 @@ impl World {
                     let found = machine.guests.get(guest).filter(|guest| guest.state == GuestState::Running)?;
                     Some(crashed(host, found))
                 };
-                self.hosts.iter().find_map(running).map(|change| vec![change]).ok_or(NothingThere::Guest(*guest))
+                self.state.hosts.iter().find_map(running).map(|change| vec![change]).ok_or(NothingThere::Guest(*guest))
             }
         }
     }
 
     pub(super) fn apply(&mut self, change: &Change) {
-        if let Some(machine) = self.hosts.get_mut(&change.host) {
-            machine.apply(&change.effect);
-            return;
-        }
-        let mut machine = Machine::new(self.settings.default_capacity);
-        machine.apply(&change.effect);
-        self.hosts.insert(change.host.clone(), machine);
+        self.state.apply(change).unwrap_or_else(|why| unreachable!("a host decided what cannot be: {why}"));
     }
 }
 
 fn crashed(host: &Name, guest: &SimGuest) -> Change {
     let guest = Box::new(SimGuest { state: GuestState::Crashed, ..guest.clone() });
-    Change { host: host.clone(), effect: Effect::Guest { guest } }
+    Effect::Guest { guest }.at(host)
 }
 
 /// The guest and the farm that a call is about. Calls that name only a guest or a network are
 /// looked up on the host.
 fn subject(machine: Option<&Machine>, call: &HostCall) -> (Option<Guest>, Option<FarmId>) {
     let of_guest = |guest: Guest| machine.and_then(|machine| machine.guests.get(&guest)).map(|guest| guest.spec.farm);
+    let of_network = |id| machine.and_then(|machine| machine.networks.get(&id)).map(|network| network.farm);
     match call {
         HostCall::DefineNetwork { network } => (None, Some(network.farm)),
-        HostCall::RemoveNetwork { network } => {
-            (None, machine.and_then(|machine| machine.networks.get(network)).map(|network| network.farm))
-        }
+        HostCall::RemoveNetwork { network } | HostCall::ApplyFirewall { network, .. } => (None, of_network(*network)),
         HostCall::StageDisk { spec, .. } | HostCall::Boot { spec } => (Some(spec.guest), Some(spec.farm)),
         HostCall::Stop { guest }
         | HostCall::Reboot { guest, .. }
         | HostCall::Destroy { guest }
         | HostCall::ApplyRouter { guest, .. }
-        | HostCall::ProbeRouter { guest } => (Some(*guest), of_guest(*guest)),
-        HostCall::Inventory => (None, None),
+        | HostCall::ProbeRouter { guest }
+        | HostCall::Console { guest } => (Some(*guest), of_guest(*guest)),
+        HostCall::AttachVolume { guest, at, .. } | HostCall::DetachVolume { guest, at, .. } => {
+            (Some(*guest), Some(at.farm))
+        }
+        HostCall::MakeSnapshot { of: Disk::Root(instance), at, .. } => {
+            (Some(Guest::Instance(*instance)), Some(at.farm))
+        }
+        HostCall::MakeSnapshot { of: Disk::Volume(_), at, .. }
+        | HostCall::RemoveSnapshot { at, .. }
+        | HostCall::MakeVolume { at, .. }
+        | HostCall::ResizeVolume { at, .. }
+        | HostCall::RemoveVolume { at, .. } => (None, Some(at.farm)),
+        HostCall::Stored { .. } | HostCall::Inventory => (None, None),
     }
 }

@@ -1,5 +1,7 @@
 //! Elastic IPs and port forwards.
 
+use std::collections::BTreeMap;
+
 use cascina_core::address::{AddressState, ElasticIp, Target};
 use cascina_core::command::Outcome;
 use cascina_core::decision::{Amounts, Question};
@@ -11,6 +13,7 @@ use cascina_core::operation::SagaKind;
 use cascina_core::principal::Principal;
 use cascina_core::refusal::Refusal;
 use cascina_core::state::State;
+use cascina_core::tag::Resource;
 
 use super::{outcome, told, usable_farm};
 use crate::saga::{self, Answer, farm_create::take_address, instance_run, subnet};
@@ -25,11 +28,17 @@ pub fn questions(state: &State, who: &Principal, farm: FarmId) -> Result<Vec<(Pa
     Ok(vec![(party, check)])
 }
 
-pub fn allocate(tx: &mut Tx<'_>, who: &Principal, farm: FarmId) -> Result<Outcome, Refusal> {
+pub fn allocate(
+    tx: &mut Tx<'_>,
+    who: &Principal,
+    farm: FarmId,
+    tags: &BTreeMap<String, String>,
+) -> Result<Outcome, Refusal> {
     let farm = usable_farm(tx.state(), who, farm)?;
     let tenant = super::tenant::active(tx.state(), farm.tenant)?;
     tx.state().check_quota(&tenant, &[(None, Amounts::ADDRESS)], tx.now)?;
     let (id, ip) = take_address(tx, farm.tenant, farm.id, false)?;
+    super::tag::put(tx, &farm, Resource::Address(id), tags)?;
     tx.tell(Told {
         tenant: Some(farm.tenant),
         farm: Some(farm.id),
@@ -160,6 +169,7 @@ pub fn release(tx: &mut Tx<'_>, who: &Principal, id: AddressId) -> Result<Outcom
         return Err(Refusal::Conflict(format!("{} is associated; disassociate it first", address.ip)));
     }
     let ip = address.ip;
+    super::tag::forget(tx, farm.id, Resource::Address(id));
     address.state = AddressState::Quarantined { until: tx.now.plus_ms(tx.state().site().address_rest_ms) };
     address.updated = tx.now;
     tx.put(address);

@@ -6,14 +6,14 @@ use cascina_core::command::{NewFarm, NewInstances, Outcome};
 use cascina_core::decision::{Amounts, Decided, Decision, Question};
 use cascina_core::farm::{Farm, FarmRequest, FarmState, Item};
 use cascina_core::id::{FarmId, ImageId, TenantId};
-use cascina_core::image::ImageState;
+use cascina_core::image::{Image, ImageState};
 use cascina_core::name::Name;
 use cascina_core::operation::{Operation, SagaKind};
 use cascina_core::principal::Principal;
 use cascina_core::refusal::Refusal;
 use cascina_core::state::State;
 use cascina_core::tenant::{TenantRequest, TenantState};
-use cascina_core::units::Timestamp;
+use cascina_core::units::{Size, Timestamp};
 
 use super::{Setback, outcome, own_farm, tenant, told};
 use crate::saga::{self, Answer, instance_run};
@@ -38,8 +38,22 @@ pub fn state_word(state: FarmState) -> &'static str {
     }
 }
 
+/// Whether a tenant may launch an image, in a farm that is there or is to be made.
+fn launchable(image: &Image, tenant: Option<TenantId>, farm: Option<FarmId>) -> bool {
+    match (tenant, farm) {
+        (Some(tenant), Some(farm)) => image.is_for(farm, tenant),
+        (tenant, _) => image.public || (image.farm.is_none() && image.tenant.is_some() && image.tenant == tenant),
+    }
+}
+
 /// Looks flavor, image and class up, with an error that names the field.
-pub fn item(state: &State, tenant: Option<TenantId>, ask: &NewInstances, at: &str) -> Result<Item, Refusal> {
+pub fn item(
+    state: &State,
+    tenant: Option<TenantId>,
+    farm: Option<FarmId>,
+    ask: &NewInstances,
+    at: &str,
+) -> Result<Item, Refusal> {
     let flavor = state.rows.flavors.get(&ask.flavor).filter(|flavor| !flavor.deprecated).ok_or_else(|| {
         let known: Vec<_> = state.rows.flavors.keys().map(Name::to_string).collect();
         Refusal::invalid(format!("{at}flavor"), &ask.flavor, format!("one of {}", known.join(", ")))
@@ -51,13 +65,18 @@ pub fn item(state: &State, tenant: Option<TenantId>, ask: &NewInstances, at: &st
     });
     let image = id
         .and_then(|id| state.rows.images.get(&id))
-        .filter(|image| image.state == ImageState::Available && (image.tenant.is_none() || image.tenant == tenant));
+        .filter(|image| image.state == ImageState::Available && launchable(image, tenant, farm));
     let image = image.ok_or_else(|| {
         Refusal::invalid(format!("{at}image"), &ask.image, "id or name of an available image (see the list of images)")
     })?;
-    if image.min_disk > flavor.size.disk {
+    let size = Size { disk: ask.launch.root_disk.unwrap_or(flavor.size.disk), ..flavor.size };
+    if image.min_disk > size.disk {
         let allowed = format!("a flavor with at least {} of disk, which image {} needs", image.min_disk, image.name);
         return Err(Refusal::invalid(format!("{at}flavor"), &ask.flavor, allowed));
+    }
+    if size.disk.0 > cascina_core::volume::MOST_GIB {
+        let allowed = format!("at most {} GiB", cascina_core::volume::MOST_GIB);
+        return Err(Refusal::invalid(format!("{at}root_disk"), size.disk.0, allowed));
     }
     let class = ask.class.clone().unwrap_or_else(|| state.default_class());
     if !state.rows.classes.contains_key(&class) {
@@ -79,7 +98,7 @@ pub fn item(state: &State, tenant: Option<TenantId>, ask: &NewInstances, at: &st
         flavor: flavor.name.clone(),
         class,
         image: image.id,
-        size: flavor.size,
+        size,
         min_count: ask.min_count,
         max_count: ask.max_count,
     })
@@ -114,7 +133,7 @@ fn request(state: &State, who: &Principal, ask: &NewFarm) -> Result<(FarmRequest
     };
     let mut items = Vec::new();
     for (i, line) in ask.instances.iter().enumerate() {
-        items.push(item(state, own, line, &format!("instances[{i}]."))?);
+        items.push(item(state, own, None, line, &format!("instances[{i}]."))?);
     }
     if items.iter().map(|item| item.max_count).sum::<u32>() > MOST {
         return Err(Refusal::invalid("instances", items.len(), format!("at most {MOST} instances in one request")));

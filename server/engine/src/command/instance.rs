@@ -1,4 +1,4 @@
-//! Instances: run, start, stop, reboot, terminate.
+//! Instances: run, start, stop, reboot, terminate, change.
 
 use std::sync::Arc;
 
@@ -7,13 +7,14 @@ use cascina_core::decision::{Amounts, Decided, Decision, Question};
 use cascina_core::farm::{Farm, Item};
 use cascina_core::id::{FarmId, HostId, InstanceId};
 use cascina_core::instance::{Instance, InstanceState};
+use cascina_core::launch::{Bytes, InstanceChange, MOST_USER_DATA, MOST_VOLUMES, UserData};
 use cascina_core::operation::{OperationState, SagaKind};
 use cascina_core::principal::Principal;
 use cascina_core::refusal::Refusal;
 use cascina_core::state::State;
 
-use super::{Setback, farm, outcome, own_farm, told, usable_farm};
-use crate::saga::{self, Answer, instance_run};
+use super::{Setback, farm, key_pair, outcome, own_farm, security_group, told, usable_farm, volume};
+use crate::saga::{self, Answer, firewall_apply, instance_run};
 use crate::tx::{Told, Tx};
 use crate::verdict::{self, Party};
 
@@ -26,11 +27,49 @@ fn only(state: &State, who: &Principal, ask: &NewInstances) -> Result<Vec<HostId
 
 fn line(state: &State, who: &Principal, id: FarmId, ask: &NewInstances) -> Result<(Arc<Farm>, Item), Refusal> {
     let farm = usable_farm(state, who, id)?;
-    let item = farm::item(state, Some(farm.tenant), ask, "")?;
+    let item = farm::item(state, Some(farm.tenant), Some(farm.id), ask, "")?;
     if item.min_count == 0 {
         return Err(Refusal::invalid("min_count", 0, "1 to max_count"));
     }
+    let launch = &ask.launch;
+    if launch.user_data.as_ref().is_some_and(|bytes| bytes.len() > MOST_USER_DATA) {
+        return Err(Refusal::invalid("user_data", "…", format!("at most {MOST_USER_DATA} bytes")));
+    }
+    security_group::chosen(state, &farm, &launch.groups)?;
+    key_pair::chosen(state, farm.id, launch.key)?;
+    disks(state, &item, ask, farm.id)?;
     Ok((farm, item))
+}
+
+/// The devices that a root disk goes by.
+pub const ROOT_DEVICES: [&str; 4] = ["/dev/sda1", "/dev/sda", "/dev/vda", "/dev/xvda"];
+
+/// GiB of all volumes that come with one instance, which are checked.
+fn disks(state: &State, item: &Item, ask: &NewInstances, farm: FarmId) -> Result<u64, Refusal> {
+    let volumes = &ask.launch.volumes;
+    if volumes.len() > MOST_VOLUMES {
+        return Err(Refusal::invalid("volumes", volumes.len(), format!("at most {MOST_VOLUMES}")));
+    }
+    let mut sum = 0;
+    for (i, wanted) in volumes.iter().enumerate() {
+        volume::check_device(&wanted.device)?;
+        let twice = volumes[..i].iter().any(|other| other.device == wanted.device);
+        if twice || ROOT_DEVICES.contains(&wanted.device.as_str()) {
+            return Err(Refusal::invalid("device", &wanted.device, "a device that no other disk of the instance has"));
+        }
+        sum += volume::size(state, farm, &item.class, wanted.size, wanted.snapshot)?.0;
+    }
+    if sum > 0 {
+        volume::room(state, &item.class, cascina_core::units::Gib(sum))?;
+    }
+    Ok(sum)
+}
+
+/// What so many of them take: their own and their volumes'.
+fn amounts(state: &State, item: &Item, ask: &NewInstances, farm: FarmId, count: u32) -> Result<Amounts, Refusal> {
+    let mut amounts = Amounts::of_instances(item.size, count);
+    amounts.disk_gib = amounts.disk_gib.saturating_add(disks(state, item, ask, farm)?.saturating_mul(count.into()));
+    Ok(amounts)
 }
 
 pub fn run_questions(
@@ -44,7 +83,7 @@ pub fn run_questions(
     let check = Question::CheckQuota {
         verb: "create-instances".into(),
         class: item.class.to_string(),
-        wanted: Amounts::of_instances(item.size, item.max_count),
+        wanted: amounts(state, &item, ask, id, item.max_count)?,
     };
     let place = instance_run::question(&item, &only(state, who, ask)?, "create");
     Ok(vec![(party.clone(), check), (party, place)])
@@ -78,10 +117,10 @@ pub fn run(
         Decided::NoHost { placed } => placed.len(),
         _ => 0,
     } as u32;
-    let wanted = Amounts::of_instances(item.size, count.max(item.min_count));
+    let wanted = amounts(tx.state(), &item, ask, id, count.max(item.min_count))?;
     tx.state().check_quota(&tenant, &[(Some(item.class.clone()), wanted)], tx.now)?;
     let mut operation = instance_run::operation(tx, SagaKind::InstanceRun, &farm, Vec::new(), item.min_count);
-    let made = match instance_run::place_items(tx, &farm, &operation, &[item], rest) {
+    let made = match instance_run::place_items(tx, &farm, &operation, &[item], rest, &ask.launch) {
         Ok(made) => made,
         Err(saga::StepError::Stale) => return Err(Setback::Stale),
         Err(error) => match verdict::refusal(placed) {
@@ -114,6 +153,14 @@ fn find(state: &State, who: &Principal, id: InstanceId) -> Result<Arc<Instance>,
     Ok(row.clone())
 }
 
+/// Something works on it.
+pub fn busy(state: &State, row: &Instance) -> bool {
+    state.indexes.operations_by_farm.of(&row.farm).any(|id| {
+        let operation = state.rows.operations.get(&id).filter(|operation| operation.state != OperationState::Stuck);
+        operation.is_some_and(|operation| operation.instances.contains(&row.id))
+    })
+}
+
 /// All of one farm, and each in a state in which it can be done.
 fn group(
     state: &State,
@@ -124,12 +171,16 @@ fn group(
     let mut rows = Vec::new();
     for id in ids {
         let row = find(state, who, *id)?;
-        let busy =
-            state.indexes.operations_by_farm.of(&row.farm).any(|operation| {
-                state.rows.operations.get(&operation).is_some_and(|operation| {
-                    operation.state != OperationState::Stuck && operation.instances.contains(id)
-                })
-            });
+        let busy = busy(state, &row);
+        let protected = match power {
+            Power::Terminate => row.terminate_protected && row.is_live(),
+            Power::Stop => row.stop_protected,
+            Power::Start | Power::Reboot => false,
+        };
+        if protected {
+            let verb = if power == Power::Stop { "stopped" } else { "terminated" };
+            return Err(Refusal::Protected(format!("instance {id} is protected from being {verb}; take that off first")));
+        }
         let may = match power {
             Power::Start => row.state == InstanceState::Stopped && !busy,
             Power::Stop | Power::Reboot => row.state == InstanceState::Running && !busy,
@@ -273,8 +324,122 @@ fn start(tx: &mut Tx<'_>, rows: &[Arc<Instance>], decisions: &[Arc<Decision>]) -
         let mut row = Instance::clone(row);
         row.set(InstanceState::Scheduled);
         row.decision = Some(decision.id);
+        row.launched = tx.now;
         row.updated = tx.now;
         tx.put(row);
     }
     Ok(())
+}
+
+/// More of something than the instance has now.
+fn more(state: &State, row: &Instance, change: &InstanceChange) -> Result<Option<(Item, Amounts)>, Refusal> {
+    let Some(name) = change.flavor.as_ref().filter(|name| **name != row.flavor) else { return Ok(None) };
+    let flavor = state.rows.flavors.get(name).filter(|flavor| !flavor.deprecated).ok_or_else(|| {
+        let known: Vec<_> = state.rows.flavors.keys().map(ToString::to_string).collect();
+        Refusal::invalid("flavor", name, format!("one of {}", known.join(", ")))
+    })?;
+    // Its disk stays as it is.
+    let size = cascina_core::units::Size { disk: row.size.disk, ..flavor.size };
+    let item = Item {
+        name: row.name.clone(),
+        flavor: name.clone(),
+        class: row.class.clone(),
+        image: row.image,
+        size,
+        min_count: 1,
+        max_count: 1,
+    };
+    let more = Amounts::of_instances(size, 1).minus(Amounts::of_instances(row.size, 1));
+    Ok(Some((item, more)))
+}
+
+pub fn change_questions(
+    state: &State,
+    who: &Principal,
+    id: InstanceId,
+    change: &InstanceChange,
+) -> Result<Vec<(Party, Question)>, Refusal> {
+    let row = find(state, who, id)?;
+    let Some((item, wanted)) = more(state, &row, change)?.filter(|(_, more)| !more.is_zero()) else {
+        return Ok(Vec::new());
+    };
+    let party = Party::of_farm(state, row.farm, who).ok_or_else(|| Refusal::not_found("farm", row.farm))?;
+    let (verb, class) = ("resize-instance".into(), item.class.to_string());
+    Ok(vec![(party, Question::CheckQuota { verb, class, wanted })])
+}
+
+/// Changes what was said at launch. Whether a host has room for another flavor shows when it is started.
+pub fn change(
+    tx: &mut Tx<'_>,
+    who: &Principal,
+    id: InstanceId,
+    change: &InstanceChange,
+    decisions: &[Arc<Decision>],
+) -> Result<Outcome, Setback> {
+    let row = find(tx.state(), who, id)?;
+    let farm = usable_farm(tx.state(), who, row.farm)?;
+    let mut row = Instance::clone(&row);
+    if matches!(row.state, InstanceState::ShuttingDown | InstanceState::Terminated) {
+        return Err(Refusal::Conflict(format!("instance {id} is {}", row.state.as_str())).into());
+    }
+    let (state, idle) = (row.state, !busy(tx.state(), &row));
+    let stopped = |what: &str| match (state, idle) {
+        (InstanceState::Stopped, true) => Ok(()),
+        (state, _) => {
+            let state = state.as_str();
+            Err(Refusal::Conflict(format!("instance {id} is {state}; its {what} changes only while it is stopped")))
+        }
+    };
+    let resized = more(tx.state(), &row, change)?;
+    if let Some((item, wanted)) = resized {
+        stopped("flavor")?;
+        if !wanted.is_zero() {
+            let [checked] = decisions else { return Err(Setback::Stale) };
+            verdict::refusal(checked).map_or(Ok(()), Err)?;
+            let tenant = super::tenant::active(tx.state(), farm.tenant)?;
+            tx.state().check_quota(&tenant, &[(Some(row.class.clone()), wanted)], tx.now)?;
+        }
+        row.size = item.size;
+        row.flavor = item.flavor;
+    }
+    if let Some(bytes) = &change.user_data {
+        stopped("user-data")?;
+        if bytes.len() > MOST_USER_DATA {
+            return Err(Refusal::invalid("user_data", "…", format!("at most {MOST_USER_DATA} bytes")).into());
+        }
+        match bytes.is_empty() {
+            true => tx.remove(cascina_core::state::Key::UserData(id)),
+            false => tx.put(UserData { instance: id, farm: row.farm, bytes: Bytes(bytes.clone()) }),
+        }
+    }
+    for (device, ends) in &change.delete_on_termination {
+        let volumes = tx.state().indexes.volumes_by_instance.of(&id).filter_map(|id| tx.state().rows.volumes.get(&id));
+        let held = |row: &&Arc<cascina_core::volume::Volume>| {
+            row.attachment.as_ref().is_some_and(|held| held.device == *device)
+        };
+        let volume = volumes.into_iter().find(held).cloned();
+        let volume = volume.ok_or_else(|| Refusal::invalid("device", device, "the device of an attached volume"))?;
+        let mut volume = cascina_core::volume::Volume::clone(&volume);
+        if let Some(held) = &mut volume.attachment {
+            held.delete_on_termination = *ends;
+        }
+        tx.put(volume);
+    }
+    let moved = change.groups.is_some();
+    if let Some(groups) = &change.groups {
+        if groups.is_empty() {
+            return Err(Refusal::invalid("groups", "[]", "at least one security group").into());
+        }
+        row.groups = security_group::chosen(tx.state(), &farm, groups)?;
+    }
+    row.terminate_protected = change.terminate_protected.unwrap_or(row.terminate_protected);
+    row.stop_protected = change.stop_protected.unwrap_or(row.stop_protected);
+    row.on_shutdown = change.on_shutdown.unwrap_or(row.on_shutdown);
+    row.updated = tx.now;
+    tx.put(row);
+    let text = format!("instance of farm {}", farm.name);
+    tx.tell(Told { tenant: Some(farm.tenant), farm: Some(farm.id), ..told("instance.changed", id, text) });
+    let operation = if moved { firewall_apply::changed(tx, &farm) } else { None };
+    let decisions = decisions.iter().map(|decision| decision.id).collect();
+    Ok(Outcome { operation, decisions, ..outcome(id) })
 }

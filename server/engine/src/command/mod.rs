@@ -1,15 +1,22 @@
 //! Commands, a file a noun: which decisions each needs, and what it writes.
 
+pub mod access_key;
 pub mod address;
 pub mod catalog;
 pub mod farm;
 pub mod host;
+pub mod image;
 pub mod instance;
+pub mod key_pair;
 pub mod observed;
 pub mod policy;
+pub mod security_group;
 pub mod site;
+pub mod snapshot;
+pub mod tag;
 pub mod tenant;
 pub mod user;
+pub mod volume;
 
 use std::sync::Arc;
 
@@ -62,7 +69,16 @@ pub fn questions(
         Command::ApproveFarm { farm, approved: true, .. } => farm::approval_questions(state, who, *farm),
         Command::RunInstances { farm, ask } => instance::run_questions(state, who, *farm, ask),
         Command::Power { instances, power } => instance::power_questions(state, who, instances, *power),
-        Command::AllocateAddress { farm } => address::questions(state, who, *farm),
+        Command::AllocateAddress { farm, .. } => address::questions(state, who, *farm),
+        Command::SetInstance { instance, change } => instance::change_questions(state, who, *instance, change),
+        Command::CreateVolume { farm, class, size, snapshot, .. } => {
+            volume::questions(state, who, *farm, class, *size, *snapshot)
+        }
+        Command::ResizeVolume { volume, size, .. } => volume::resize_questions(state, who, *volume, *size),
+        Command::CreateSnapshot { disk, .. } => snapshot::questions(state, who, *disk),
+        Command::CreateImage { instance, .. } => {
+            snapshot::questions(state, who, cascina_core::snapshot::Disk::Root(*instance))
+        }
         _ => Ok(Vec::new()),
     }
 }
@@ -86,8 +102,10 @@ pub fn apply(
             Ok(user::create(tx, who, *tenant, name, *role, groups, ssh_key.as_deref())?)
         }
         Command::DeleteUser { user } => Ok(user::delete(tx, who, *user)?),
-        Command::CreateAccessKey { user } => Ok(user::create_key(tx, who, *user)?),
-        Command::DeleteAccessKey { key } => Ok(user::delete_key(tx, who, *key)?),
+        Command::CreateAccessKey { user, farm, sealed } => Ok(access_key::create(tx, who, *user, *farm, sealed)?),
+        Command::ResealAccessKey { key, sealed } => Ok(access_key::reseal(tx, who, *key, sealed)?),
+        Command::SetAccessKey { key, disabled } => Ok(access_key::set(tx, who, *key, *disabled)?),
+        Command::DeleteAccessKey { key } => Ok(access_key::delete(tx, who, *key)?),
         Command::CreateFarm(ask) => farm::create(tx, who, ask, decisions),
         Command::ApproveFarm { farm, approved, note } => {
             farm::approve(tx, who, *farm, *approved, note.as_deref(), decisions)
@@ -95,7 +113,49 @@ pub fn apply(
         Command::DeleteFarm { farm } => Ok(farm::delete(tx, who, *farm)?),
         Command::RunInstances { farm, ask } => instance::run(tx, who, *farm, ask, decisions),
         Command::Power { instances, power } => instance::power(tx, who, instances, *power, decisions),
-        Command::AllocateAddress { farm } => Ok(address::allocate(tx, who, *farm)?),
+        Command::SetInstance { instance, change } => Ok(instance::change(tx, who, *instance, change, decisions)?),
+        Command::CreateSecurityGroup { farm, name, description, rules, tags } => {
+            Ok(security_group::create(tx, who, *farm, name, description, rules, tags)?)
+        }
+        Command::DeleteSecurityGroup { group } => Ok(security_group::delete(tx, who, *group)?),
+        Command::AuthorizeRules { group, rules, tags } => Ok(security_group::authorize(tx, who, *group, rules, tags)?),
+        Command::RevokeRules { group, rules } => Ok(security_group::revoke(tx, who, *group, rules)?),
+        Command::ModifyRules { group, rules } => Ok(security_group::modify(tx, who, *group, rules)?),
+        Command::AddKeyPair { farm, name, kind, fingerprint, public, tags } => {
+            let found = key_pair::Found { kind: *kind, fingerprint, public };
+            Ok(key_pair::add(tx, who, *farm, name, &found, tags)?)
+        }
+        Command::DeleteKeyPair { pair } => Ok(key_pair::delete(tx, who, *pair)?),
+        Command::SetTags { farm, resources, tags } => Ok(tag::set(tx, who, *farm, resources, tags)?),
+        Command::RemoveTags { farm, resources, tags } => Ok(tag::remove(tx, who, *farm, resources, tags)?),
+        Command::CreateVolume { farm, class, size, snapshot, kind, tags } => {
+            let wanted = volume::Wanted { class, size: *size, snapshot: *snapshot, kind: *kind };
+            Ok(volume::create(tx, who, *farm, &wanted, tags, decisions)?)
+        }
+        Command::DeleteVolume { volume } => Ok(volume::delete(tx, who, *volume)?),
+        Command::AttachVolume { volume, instance, device } => {
+            Ok(volume::attach(tx, who, *volume, *instance, device)?)
+        }
+        Command::DetachVolume { volume } => Ok(volume::detach(tx, who, *volume)?),
+        Command::ResizeVolume { volume, size, kind } => {
+            Ok(volume::resize(tx, who, *volume, *size, *kind, decisions)?)
+        }
+        Command::CreateSnapshot { disk, description, tags } => {
+            Ok(snapshot::create(tx, who, *disk, description, tags, decisions)?)
+        }
+        Command::DeleteSnapshot { snapshot } => Ok(snapshot::delete(tx, who, *snapshot)?),
+        Command::CreateImage { instance, name, description, tags, snapshot_tags } => {
+            let wanted = image::Wanted { name, description, tags };
+            Ok(image::create(tx, who, *instance, &wanted, snapshot_tags, decisions)?)
+        }
+        Command::ImageOfSnapshot { farm, name, description, snapshot, tags } => {
+            let wanted = image::Wanted { name, description, tags };
+            Ok(image::of_snapshot(tx, who, *farm, *snapshot, &wanted)?)
+        }
+        Command::SetImage { image, change } => Ok(image::set(tx, who, *image, change)?),
+        Command::RecordCalls(calls) => Ok(access_key::record(tx, who, calls)?),
+        Command::FirewallSeen { network } => Ok(observed::firewall(tx, who, *network)?),
+        Command::AllocateAddress { farm, tags } => Ok(address::allocate(tx, who, *farm, tags)?),
         Command::AssociateAddress { address, instance } => Ok(address::associate(tx, who, *address, *instance)?),
         Command::DisassociateAddress { address } => Ok(address::disassociate(tx, who, *address)?),
         Command::ReleaseAddress { address } => Ok(address::release(tx, who, *address)?),
@@ -103,9 +163,9 @@ pub fn apply(
         Command::PutFlavor { name, size, deprecated } => Ok(catalog::put_flavor(tx, who, name, *size, *deprecated)?),
         Command::DeleteFlavor { name } => Ok(catalog::delete_flavor(tx, who, name)?),
         Command::RegisterImage { name, tenant, source, min_disk } => {
-            Ok(catalog::register_image(tx, who, name, *tenant, source, *min_disk)?)
+            Ok(image::register(tx, who, name, *tenant, source, *min_disk)?)
         }
-        Command::DeregisterImage { image } => Ok(catalog::deregister_image(tx, who, *image)?),
+        Command::DeregisterImage { image } => Ok(image::deregister(tx, who, *image)?),
         Command::PutClass(class) => Ok(host::put_class(tx, who, class)?),
         Command::PutShare { name, group, lends } => Ok(host::put_share(tx, who, name, group, *lends)?),
         Command::RecallShare { share, recalled } => Ok(host::recall(tx, who, *share, *recalled)?),

@@ -3,17 +3,19 @@
 use cascina_core::command::Outcome;
 use cascina_core::farm::{Farm, FarmState};
 use cascina_core::host::{Host, HostState};
-use cascina_core::id::{HostId, InstanceId, RouterId};
+use cascina_core::id::{HostId, InstanceId, NetworkId, ReceiptId, RouterId, VolumeId};
 use cascina_core::instance::InstanceState;
+use cascina_core::launch::OnShutdown;
 use cascina_core::network::{RouterState, VRouter};
 use cascina_core::operation::SagaKind;
 use cascina_core::principal::Principal;
 use cascina_core::refusal::Refusal;
-use cascina_core::state::{Key, State};
+use cascina_core::state::{Key, Receipt, State};
+use cascina_core::tag::{InterfaceNumber, Resource};
 use cascina_core::units::Timestamp;
 
-use super::{admin, outcome, told};
-use crate::saga::{self, Answer, instance_run};
+use super::{admin, outcome, tag, told};
+use crate::saga::{self, Answer, firewall_apply, instance_run};
 use crate::tx::{Told, Tx};
 
 /// Things ended or forgotten in one sweep, so that no commit becomes long.
@@ -48,6 +50,20 @@ pub fn instance(
         return Ok(outcome(id));
     }
     instance_run::set(tx, id, state, Some(note.into()));
+    // Its guest shut down, which its owner wants to be its end.
+    let farm = tx.state().rows.farms.get(&row.farm).cloned();
+    let ends = state == InstanceState::Stopped && row.on_shutdown == OnShutdown::Terminate;
+    if let Some(farm) = farm.filter(|farm| ends && farm.state.is_usable()) {
+        let operation = instance_run::operation(tx, SagaKind::InstanceTerminate, &farm, vec![id], 1);
+        tx.tell(Told {
+            tenant: Some(row.tenant),
+            farm: Some(row.farm),
+            operation: Some(operation.id),
+            ..told("instance.terminating", id, format!("instance {}: {note}", row.name))
+        });
+        let operation = saga::begin(tx, operation, Answer::Nothing);
+        return Ok(Outcome { operation: Some(operation), ..outcome(id) });
+    }
     tx.tell(Told {
         tenant: Some(row.tenant),
         farm: Some(row.farm),
@@ -89,6 +105,27 @@ pub fn router(tx: &mut Tx<'_>, who: &Principal, id: RouterId, up: bool, note: &s
     Ok(Outcome { operation: Some(operation), ..outcome(id) })
 }
 
+/// Some host of a farm does not enforce what its security groups say.
+pub fn firewall(tx: &mut Tx<'_>, who: &Principal, id: NetworkId) -> Result<Outcome, Refusal> {
+    admin(who, "report networks")?;
+    let farm = tx.state().rows.networks.get(&id).map(|row| row.farm).ok_or_else(|| Refusal::not_found("network", id))?;
+    let farm = tx.state().rows.farms.get(&farm).filter(|farm| farm.state.is_usable()).cloned();
+    let operation = farm.and_then(|farm| firewall_apply::again(tx, &farm));
+    Ok(Outcome { operation, ..outcome(id) })
+}
+
+/// A client may repeat its request as long as what came of it lives.
+fn prolonged(tx: &mut Tx<'_>, id: ReceiptId) -> bool {
+    let Some(receipt) = tx.state().rows.receipts.get(&id).cloned() else { return false };
+    let live = |id: &InstanceId| tx.state().rows.instances.get(id).is_some_and(|row| row.is_live());
+    if !receipt.outcome.instances.iter().any(live) {
+        return false;
+    }
+    let expires = tx.now.plus_ms(tx.state().site().receipt_ms);
+    tx.put(Receipt { expires, ..Receipt::clone(&receipt) });
+    true
+}
+
 /// When there is something for a sweep to do.
 pub fn next_due(state: &State) -> Option<Timestamp> {
     let expires = state.indexes.expiries.first().map(|(at, _)| *at);
@@ -125,6 +162,19 @@ pub fn sweep(tx: &mut Tx<'_>, who: &Principal) -> Result<Outcome, Refusal> {
         .collect();
     let mut count = 0;
     for key in expired.into_iter().chain(over) {
+        if let Key::Receipt(id) = key
+            && prolonged(tx, id)
+        {
+            count += 1;
+            continue;
+        }
+        if let Key::Instance(id) = key
+            && let Some(farm) = tx.state().rows.instances.get(&id).map(|row| row.farm)
+        {
+            tag::forget(tx, farm, Resource::Instance(id));
+            tag::forget(tx, farm, Resource::Volume(VolumeId(id.0)));
+            tag::forget(tx, farm, Resource::Interface(InterfaceNumber(id.0)));
+        }
         // A farm whose instances can still be seen is kept with them.
         if let Key::Farm(farm) = &key
             && tx.state().indexes.instances_by_farm.of(farm).any(|_| true)

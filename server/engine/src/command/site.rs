@@ -23,6 +23,10 @@ pub fn apply(tx: &mut Tx<'_>, who: &Principal, spec: &SiteSpec) -> Result<Outcom
         changes += 1;
     }
     for class in &spec.classes {
+        if tx.state().stored_in(&class.name) > class.volumes {
+            let (stored, has) = (tx.state().stored_in(&class.name), class.volumes);
+            return Err(Refusal::Conflict(format!("class {}: its volume store of {has} holds {stored}", class.name)));
+        }
         if tx.state().rows.classes.get(&class.name).is_none_or(|old| **old != *class) {
             tx.put(HostClass::clone(class));
             changes += 1;

@@ -1,36 +1,15 @@
-//! Users and their access keys.
+//! Users.
 
 use cascina_core::command::Outcome;
-use cascina_core::id::{AccessKeyId, TenantId, UserId};
+use cascina_core::id::{TenantId, UserId};
 use cascina_core::name::Name;
 use cascina_core::principal::{Principal, Role};
 use cascina_core::refusal::Refusal;
 use cascina_core::state::Key;
-use cascina_core::tenant::{AccessKey, User};
+use cascina_core::tenant::User;
 
 use super::{outcome, told};
 use crate::tx::{Told, Tx};
-
-/// Letters of access keys, as EC2's: no 0, 1, 8, 9.
-const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-
-/// A public text and a secret, from the injected source of randomness.
-pub fn new_access_key(tx: &mut Tx<'_>, user: UserId) -> AccessKeyId {
-    let mut letters = |count: usize| -> String {
-        let mut text = String::new();
-        while text.len() < count {
-            let number = tx.secret();
-            text.extend((0..12).map(|i| LETTERS[(number >> (5 * i)) as usize & 31] as char));
-        }
-        text.truncate(count);
-        text
-    };
-    let public = format!("AKIA{}", letters(16));
-    let secret = letters(40);
-    let id = AccessKeyId(tx.number());
-    tx.put(AccessKey { id, user, public, secret, created: tx.now });
-    id
-}
 
 pub fn create(
     tx: &mut Tx<'_>,
@@ -88,7 +67,8 @@ pub fn create(
     Ok(outcome(id))
 }
 
-fn find(tx: &Tx<'_>, who: &Principal, id: UserId) -> Result<User, Refusal> {
+/// A user that the caller may change.
+pub fn find(tx: &Tx<'_>, who: &Principal, id: UserId) -> Result<User, Refusal> {
     let row = tx.state().rows.users.get(&id).ok_or_else(|| Refusal::not_found("user", id))?;
     let own = who.user == Some(id);
     let seen = match row.tenant {
@@ -115,30 +95,5 @@ pub fn delete(tx: &mut Tx<'_>, who: &Principal, id: UserId) -> Result<Outcome, R
     let user = find(tx, who, id)?;
     remove(tx, id);
     tx.tell(Told { tenant: user.tenant, ..told("user.deleted", id, format!("user {} deleted", user.name)) });
-    Ok(outcome(id))
-}
-
-pub fn create_key(tx: &mut Tx<'_>, who: &Principal, user: UserId) -> Result<Outcome, Refusal> {
-    let row = find(tx, who, user)?;
-    if tx.state().indexes.keys_by_user.of(&user).count() >= 4 {
-        return Err(Refusal::Conflict(format!(
-            "user {} has four access keys, the most there can be; delete one",
-            row.name
-        )));
-    }
-    let id = new_access_key(tx, user);
-    tx.tell(Told { tenant: row.tenant, ..told("key.created", id, format!("access key for user {}", row.name)) });
-    Ok(outcome(id))
-}
-
-pub fn delete_key(tx: &mut Tx<'_>, who: &Principal, id: AccessKeyId) -> Result<Outcome, Refusal> {
-    let user = tx.state().rows.access_keys.get(&id).map(|key| key.user);
-    let user = user.ok_or_else(|| Refusal::not_found("access key", id))?;
-    let row = find(tx, who, user).map_err(|refusal| match refusal {
-        Refusal::NotFound { .. } => Refusal::not_found("access key", id),
-        other => other,
-    })?;
-    tx.remove(Key::AccessKey(id));
-    tx.tell(Told { tenant: row.tenant, ..told("key.deleted", id, format!("access key of user {} deleted", row.name)) });
     Ok(outcome(id))
 }

@@ -8,6 +8,7 @@ use cascina_core::decision::{Decided, PlacementQuestion, Question};
 use cascina_core::farm::{Farm, FarmState};
 use cascina_core::id::*;
 use cascina_core::ipam;
+use cascina_core::launch::Launch;
 use cascina_core::network::{RouterState, VRouter, VirtualNetwork};
 use cascina_core::operation::Operation;
 use cascina_core::quota::Hold;
@@ -15,10 +16,12 @@ use cascina_core::refusal::Refusal;
 use cascina_core::state::{Guest, Key, State};
 use cascina_drivers::HostCall;
 
+use super::belongings;
 use super::executor::drop_holds;
 use super::identity::{create_identity, remove_identity};
 use super::instance_run::{place_items, took};
 use super::{Answer, Errand, Saga, StepError, Work, errands, instance_run, site_calls};
+use crate::command::security_group;
 use crate::tx::Tx;
 use crate::verdict::{self, Party};
 
@@ -128,7 +131,7 @@ impl Saga for FarmCreate {
                 site_calls::for_instances(state, &operation.instances, |row| site_calls::stage(state, row))
             }
             Step::BootInstances => {
-                site_calls::for_instances(state, &operation.instances, |row| site_calls::boot(state, row))
+                site_calls::boot(state, operation.farm, &operation.instances)
             }
         }
     }
@@ -223,7 +226,10 @@ impl Saga for FarmCreate {
             }
             Step::PlaceRouter => remove_routers(tx, farm),
             Step::AllocateAddress => release_addresses(tx, farm),
-            Step::AllocateNetwork => remove_networks(tx, farm),
+            Step::AllocateNetwork => {
+                belongings::remove(tx, farm);
+                remove_networks(tx, farm);
+            }
             Step::HoldQuota => drop_holds(tx, operation.id),
             Step::CreateIdentity => remove_identity(tx, farm),
         }
@@ -274,7 +280,8 @@ fn allocate_network(tx: &mut Tx<'_>, operation: &Operation) -> Result<Option<Str
     let segment = *tx.state().indexes.free_segments.first().ok_or(Refusal::Exhausted("private subnet"))?;
     let cidr = ipam::subnet(&tx.state().site(), segment).ok_or(Refusal::Exhausted("private subnet"))?;
     let id = NetworkId(tx.number());
-    tx.put(VirtualNetwork { id, farm: farm.id, tenant: farm.tenant, segment, cidr, created: tx.now });
+    tx.put(VirtualNetwork { id, farm: farm.id, tenant: farm.tenant, segment, cidr, firewall: 1, created: tx.now });
+    security_group::make_default(tx, farm.id, farm.tenant);
     shrink_hold(tx, operation.id, |amounts| amounts.networks = 0);
     Ok(Some(cidr.to_string()))
 }
@@ -363,7 +370,7 @@ fn place_instances(tx: &mut Tx<'_>, operation: &mut Operation, answer: &Answer) 
         let amounts: Vec<_> = farm.request.by_class().into_iter().filter(|(class, _)| class.is_some()).collect();
         tx.state().check_quota(&tenant, &amounts, tx.now)?;
     }
-    let made = place_items(tx, &farm, operation, &farm.request.items, decisions)?;
+    let made = place_items(tx, &farm, operation, &farm.request.items, decisions, &Launch::default())?;
     // What was held is now used.
     drop_holds(tx, operation.id);
     let note = format!("{} instances", made.len());

@@ -4,17 +4,18 @@ use cascina_core::farm::FarmState;
 use cascina_core::operation::{Operation, OperationState};
 use cascina_core::state::State;
 
+use super::belongings;
 use super::executor::drop_holds;
 use super::farm_create::{farm, release_addresses, remove_networks, remove_routers};
 use super::identity::remove_identity;
 use super::{Answer, Saga, StepError, Work, errands, instance_run, site_calls};
 use crate::tx::Tx;
-use cascina_core::instance::InstanceState;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     AwaitOthers,
     DestroyInstances,
+    RemoveVolumes,
     DestroyRouter,
     ReleaseAddresses,
     RemoveNetwork,
@@ -33,12 +34,13 @@ pub fn others(state: &State, operation: &Operation) -> bool {
 
 impl Saga for FarmDelete {
     type Step = Step;
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     /// None of it can be undone, so nothing lies before the pivot but waiting.
     const PIVOT: Step = Step::AwaitOthers;
     const STEPS: &'static [(Step, &'static str)] = &[
         (Step::AwaitOthers, "await-others"),
         (Step::DestroyInstances, "destroy-instances"),
+        (Step::RemoveVolumes, "remove-volumes"),
         (Step::DestroyRouter, "destroy-router"),
         (Step::ReleaseAddresses, "release-addresses"),
         (Step::RemoveNetwork, "remove-network"),
@@ -52,6 +54,7 @@ impl Saga for FarmDelete {
             Step::DestroyInstances => {
                 site_calls::destroy_instances(state, operation.farm, &site_calls::live(state, operation.farm))
             }
+            Step::RemoveVolumes => belongings::remove_stored(state, operation.farm)?,
             Step::DestroyRouter => site_calls::destroy_router(state, operation.farm),
             Step::AwaitOthers | Step::ReleaseAddresses | Step::RemoveNetwork | Step::RemoveIdentity | Step::Finish => {
                 Work::Nothing
@@ -82,10 +85,12 @@ impl Saga for FarmDelete {
             Step::DestroyInstances => {
                 let ids = site_calls::live(tx.state(), operation.farm);
                 let note = format!("{} instances", ids.len());
-                for id in ids {
-                    instance_run::set(tx, id, InstanceState::Terminated, Some("the farm was deleted".into()));
-                }
+                instance_run::forget(tx, &ids, "the farm was deleted");
                 Ok(Some(note))
+            }
+            Step::RemoveVolumes => {
+                belongings::remove(tx, operation.farm);
+                Ok(None)
             }
             Step::DestroyRouter => {
                 remove_routers(tx, operation.farm);

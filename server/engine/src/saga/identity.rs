@@ -10,7 +10,7 @@ use cascina_core::tenant::{Tenant, TenantState, User};
 
 use super::farm_create::farm;
 use super::{Answer, StepError};
-use crate::command::user;
+use crate::command::{access_key, user};
 use crate::tx::Tx;
 use crate::verdict;
 
@@ -56,7 +56,8 @@ pub fn create_identity(tx: &mut Tx<'_>, operation: &Operation, answer: &Answer) 
                 created: tx.now,
                 updated: tx.now,
             });
-            user::new_access_key(tx, id);
+            // Of no use before somebody asks for its secret.
+            access_key::make(tx, id, Some(farm.id), "");
             id
         }
     };
@@ -79,6 +80,7 @@ pub fn put_limits(tx: &mut Tx<'_>, tenant: TenantId, decision: &cascina_core::de
 /// User, keys, quota and tenant that came with the farm go with it, if it is the tenant's last.
 pub fn remove_identity(tx: &mut Tx<'_>, farm: FarmId) {
     let Some(tenant) = tx.state().rows.farms.get(&farm).map(|row| row.tenant) else { return };
+    access_key::remove_of_farm(tx, farm);
     let others = tx
         .state()
         .indexes

@@ -42,7 +42,7 @@ impl Saga for InstanceStart {
         match step {
             Step::Act => {
                 let ids = still(state, operation, InstanceState::Scheduled);
-                site_calls::for_instances(state, &ids, |row| site_calls::boot(state, row))
+                site_calls::boot(state, operation.farm, &ids)
             }
             Step::Begin | Step::Finish => Ok(Work::Nothing),
         }

@@ -4,15 +4,19 @@ use std::sync::Arc;
 
 use cascina_core::decision::{Decided, Decision, PlacementQuestion, Question};
 use cascina_core::farm::{Farm, Item};
-use cascina_core::id::{HostId, InstanceId, OperationId};
+use cascina_core::id::{DecisionId, HostId, InstanceId, OperationId, ReservationId, VolumeId};
 use cascina_core::instance::{Instance, InstanceState};
 use cascina_core::ipam;
+use cascina_core::launch::{Bytes, Launch, NewVolume, UserData};
 use cascina_core::operation::{Operation, SagaKind};
 use cascina_core::refusal::Refusal;
-use cascina_core::state::{Guest, State};
+use cascina_core::state::{Guest, Key, State};
+use cascina_core::tag::Resource;
 use cascina_core::units::Size;
+use cascina_core::volume::{Attachment, AttachmentState, Volume, VolumeState};
 
-use super::{Answer, Saga, StepError, Work, executor, site_calls};
+use super::{Answer, Saga, StepError, Work, executor, firewall_apply, site_calls};
+use crate::command::{key_pair, security_group, tag, volume};
 use crate::tx::Tx;
 use crate::verdict;
 
@@ -35,7 +39,7 @@ impl Saga for InstanceRun {
     fn act(step: Step, state: &State, operation: &Operation) -> Result<Work, StepError> {
         match step {
             Step::Stage => site_calls::for_instances(state, &operation.instances, |row| site_calls::stage(state, row)),
-            Step::Boot => site_calls::for_instances(state, &operation.instances, |row| site_calls::boot(state, row)),
+            Step::Boot => site_calls::boot(state, operation.farm, &operation.instances),
             Step::Finish => Ok(Work::Nothing),
         }
     }
@@ -112,6 +116,7 @@ pub fn place_items(
     operation: &Operation,
     items: &[Item],
     decisions: &[Arc<Decision>],
+    launch: &Launch,
 ) -> Result<Vec<InstanceId>, StepError> {
     let mut made = Vec::new();
     for decision in decisions {
@@ -119,15 +124,27 @@ pub fn place_items(
     }
     for (item, decision) in items.iter().zip(decisions) {
         let hosts = hosts(item, decision)?;
+        let reservation = ReservationId(tx.number());
         for (i, host) in hosts.iter().enumerate() {
             if !took(tx.state(), *host, item.size) {
                 return Err(StepError::Stale);
             }
             let name = if item.max_count == 1 { item.name.to_string() } else { format!("{}-{}", item.name, i + 1) };
-            made.push(new_instance(tx, farm, operation.id, item, &name, *host, decision)?);
+            let place = Seat { host: *host, decision: decision.id, reservation, launch_index: i as u32 };
+            made.push(new_instance(tx, farm, operation.id, item, &name, place, launch)?);
         }
     }
+    let on = made.iter().filter_map(|id| tx.state().rows.instances.get(id)).filter_map(|row| row.host).collect();
+    firewall_apply::members_changed(tx, farm, &on);
     Ok(made)
+}
+
+/// Where an instance goes, and its place in the request.
+struct Seat {
+    host: HostId,
+    decision: DecisionId,
+    reservation: ReservationId,
+    launch_index: u32,
 }
 
 fn new_instance(
@@ -136,13 +153,15 @@ fn new_instance(
     operation: OperationId,
     item: &Item,
     name: &str,
-    host: HostId,
-    decision: &Decision,
+    seat: Seat,
+    launch: &Launch,
 ) -> Result<InstanceId, StepError> {
     let network = site_calls::network(tx.state(), farm.id)?.clone();
     let taken = tx.state().indexes.guest_ips.range((farm.id, network.cidr.network())..);
     let taken = taken.take_while(|(of, _)| *of == farm.id).map(|(_, ip)| *ip);
     let ip = ipam::free_guest_address(network.cidr, taken).ok_or(Refusal::Exhausted("address in the farm's subnet"))?;
+    let groups = security_group::chosen(tx.state(), farm, &launch.groups)?;
+    let key = key_pair::chosen(tx.state(), farm.id, launch.key)?;
     let id = InstanceId(tx.number());
     let name = name.parse().map_err(|_| StepError::Final(format!("`{name}` is too long for a name")))?;
     tx.put(Instance {
@@ -157,15 +176,109 @@ fn new_instance(
         state: InstanceState::Scheduled,
         powered: true,
         note: None,
-        host: Some(host),
+        host: Some(seat.host),
         ip,
         mac: network.mac(ip),
-        decision: Some(decision.id),
+        decision: Some(seat.decision),
+        operation: Some(operation),
+        reservation: seat.reservation,
+        launch_index: seat.launch_index,
+        groups,
+        key,
+        terminate_protected: launch.terminate_protected,
+        stop_protected: launch.stop_protected,
+        on_shutdown: launch.on_shutdown,
+        client_token: launch.client_token.clone(),
+        launched: tx.now,
+        created: tx.now,
+        updated: tx.now,
+    });
+    if let Some(bytes) = &launch.user_data {
+        tx.put(UserData { instance: id, farm: farm.id, bytes: Bytes(bytes.clone()) });
+    }
+    tag::put(tx, farm, Resource::Instance(id), &launch.tags)?;
+    tag::put(tx, farm, Resource::Volume(VolumeId(id.0)), &launch.volume_tags)?;
+    for wanted in &launch.volumes {
+        new_volume(tx, farm, operation, item, id, wanted, launch)?;
+    }
+    Ok(id)
+}
+
+/// A volume that is made with its instance.
+fn new_volume(
+    tx: &mut Tx<'_>,
+    farm: &Farm,
+    operation: OperationId,
+    item: &Item,
+    instance: InstanceId,
+    wanted: &NewVolume,
+    launch: &Launch,
+) -> Result<(), StepError> {
+    let size = volume::size(tx.state(), farm.id, &item.class, wanted.size, wanted.snapshot)?;
+    volume::room(tx.state(), &item.class, size)?;
+    let id = VolumeId(tx.number());
+    tx.put(Volume {
+        id,
+        farm: farm.id,
+        tenant: farm.tenant,
+        class: item.class.clone(),
+        size,
+        kind: wanted.kind,
+        snapshot: wanted.snapshot,
+        state: VolumeState::Creating,
+        attachment: Some(Attachment {
+            instance,
+            device: wanted.device.clone(),
+            state: AttachmentState::Attaching,
+            delete_on_termination: wanted.delete_on_termination,
+            since: tx.now,
+        }),
+        note: None,
         operation: Some(operation),
         created: tx.now,
         updated: tx.now,
     });
-    Ok(id)
+    tag::put(tx, farm, Resource::Volume(id), &launch.volume_tags)?;
+    Ok(())
+}
+
+/// The volumes of an instance that go with it: those that are marked so, and those that never were ready.
+pub fn ending_with(state: &State, id: InstanceId) -> Vec<Volume> {
+    let rows = state.indexes.volumes_by_instance.of(&id).filter_map(|id| state.rows.volumes.get(&id));
+    let ends = |row: &&Arc<Volume>| {
+        row.state == VolumeState::Creating || row.attachment.as_ref().is_some_and(|held| held.delete_on_termination)
+    };
+    rows.filter(ends).map(|row| Volume::clone(row)).collect()
+}
+
+/// An instance that came up has its volumes.
+fn volumes_came(tx: &mut Tx<'_>, id: InstanceId) {
+    let ids: Vec<_> = tx.state().indexes.volumes_by_instance.of(&id).collect();
+    for id in ids {
+        let row = tx.state().rows.volumes.get(&id).filter(|row| row.state == VolumeState::Creating).cloned();
+        if let Some(row) = row {
+            let mut row = Volume::clone(&row);
+            row.state = VolumeState::Ready;
+            row.updated = tx.now;
+            if let Some(held) = &mut row.attachment {
+                held.state = AttachmentState::Attached;
+            }
+            tx.put(row);
+        }
+    }
+}
+
+/// Volumes go with their instance, or stay behind without it.
+fn part_from_volumes(tx: &mut Tx<'_>, id: InstanceId) {
+    for volume in ending_with(tx.state(), id) {
+        super::volume::forget(tx, volume.id);
+    }
+    let left: Vec<_> = tx.state().indexes.volumes_by_instance.of(&id).collect();
+    for id in left {
+        if let Some(row) = tx.state().rows.volumes.get(&id).map(|row| Volume::clone(row)) {
+            tx.put(Volume { attachment: None, updated: tx.now, ..row });
+        }
+    }
 }
 
 pub fn staged(tx: &mut Tx<'_>, operation: &mut Operation, answer: &Answer) -> Result<Option<String>, StepError> {
@@ -173,7 +286,11 @@ pub fn staged(tx: &mut Tx<'_>, operation: &mut Operation, answer: &Answer) -> Re
 }
 
 pub fn booted(tx: &mut Tx<'_>, operation: &mut Operation, answer: &Answer) -> Result<Option<String>, StepError> {
-    enough(tx, operation, answer, InstanceState::Running)
+    let noted = enough(tx, operation, answer, InstanceState::Running)?;
+    for id in operation.instances.clone() {
+        volumes_came(tx, id);
+    }
+    Ok(noted)
 }
 
 /// Goes on with those that worked if they are enough; the others are cleaned away on their own.
@@ -237,6 +354,8 @@ pub fn forget(tx: &mut Tx<'_>, instances: &[InstanceId], why: &str) {
     for id in instances {
         if tx.state().rows.instances.get(id).is_some_and(|row| row.is_live()) {
             set(tx, *id, InstanceState::Terminated, Some(why.into()));
+            part_from_volumes(tx, *id);
+            tx.remove(Key::UserData(*id));
         }
     }
 }
@@ -258,6 +377,9 @@ pub fn operation(
         instances,
         min_count,
         address: None,
+        volume: None,
+        snapshot: None,
+        image: None,
         state: cascina_core::operation::OperationState::Running,
         steps: Vec::new(),
         cursor: 0,

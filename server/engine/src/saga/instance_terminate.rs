@@ -1,5 +1,7 @@
 //! Ends instances. Forward only.
 
+use std::collections::BTreeSet;
+
 use cascina_core::address::{AddressState, ElasticIp, Target};
 use cascina_core::farm::Farm;
 use cascina_core::id::{AddressId, InstanceId};
@@ -8,7 +10,7 @@ use cascina_core::network::VRouter;
 use cascina_core::operation::{Operation, OperationState, SagaKind};
 use cascina_core::state::State;
 
-use super::{Answer, Saga, StepError, Work, errands, instance_run, site_calls};
+use super::{Answer, Saga, StepError, Work, errands, firewall_apply, instance_run, site_calls};
 use crate::tx::Tx;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +66,9 @@ pub fn operation(tx: &mut Tx<'_>, of: &Operation, instances: Vec<InstanceId>) ->
         instances,
         min_count: 0,
         address: None,
+        volume: None,
+        snapshot: None,
+        image: None,
         state: OperationState::Running,
         steps: Vec::new(),
         cursor: 0,
@@ -133,6 +138,10 @@ impl Saga for InstanceTerminate {
             }
             Step::Destroy => {
                 instance_run::forget(tx, &operation.instances, "terminated");
+                let farm = tx.state().rows.farms.get(&operation.farm).map(|row| Farm::clone(row));
+                if let Some(farm) = farm.filter(|farm| farm.state.is_usable()) {
+                    firewall_apply::members_changed(tx, &farm, &BTreeSet::new());
+                }
                 Ok(None)
             }
         }

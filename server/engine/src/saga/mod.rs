@@ -5,15 +5,20 @@
 //! writer's transaction. So the same saga runs in a server, in virtual time, and in a harness that
 //! makes every step fail, repeat and crash.
 
+pub mod attachment;
+mod belongings;
 mod executor;
 pub mod farm_create;
 pub mod farm_delete;
+pub mod firewall_apply;
 pub mod identity;
 pub mod instance_power;
 pub mod instance_run;
 pub mod instance_terminate;
 pub mod router_apply;
 mod site_calls;
+pub mod snapshot;
+pub mod volume;
 
 pub use executor::{begin, cancel, mend, settle, stop_waiting, work};
 
@@ -149,6 +154,14 @@ pub fn script(kind: SagaKind) -> Script {
         SagaKind::InstanceReboot => of::<instance_power::InstanceReboot>(kind),
         SagaKind::InstanceTerminate => of::<instance_terminate::InstanceTerminate>(kind),
         SagaKind::RouterApply => of::<router_apply::RouterApply>(kind),
+        SagaKind::FirewallApply => of::<firewall_apply::FirewallApply>(kind),
+        SagaKind::VolumeCreate => of::<volume::VolumeCreate>(kind),
+        SagaKind::VolumeAttach => of::<attachment::VolumeAttach>(kind),
+        SagaKind::VolumeDetach => of::<attachment::VolumeDetach>(kind),
+        SagaKind::VolumeResize => of::<volume::VolumeResize>(kind),
+        SagaKind::VolumeDelete => of::<volume::VolumeDelete>(kind),
+        SagaKind::SnapshotCreate => of::<snapshot::SnapshotCreate>(kind),
+        SagaKind::SnapshotDelete => of::<snapshot::SnapshotDelete>(kind),
     }
 }
 

@@ -1,19 +1,42 @@
 //! What sagas ask of hosts, made from the rows as they are.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use cascina_core::address::Target;
 use cascina_core::id::{FarmId, HostId, InstanceId};
 use cascina_core::instance::Instance;
+use cascina_core::name::Name;
 use cascina_core::network::{RouterConfig, VRouter, VirtualNetwork};
 use cascina_core::state::{Guest, State};
-use cascina_drivers::{GuestSpec, HostCall, HostRef, NetworkSpec};
+use cascina_core::volume::VolumeState;
+use cascina_drivers::{GuestSpec, HostCall, HostRef, NetworkSpec, Place, VolumeAt};
 
-use super::{Errand, StepError, Work};
+use super::{Errand, StepError, Work, instance_run};
 
 pub fn host(state: &State, id: HostId) -> Result<HostRef, StepError> {
     let row = state.rows.hosts.get(&id).ok_or_else(|| StepError::Final(format!("host {id} is gone")))?;
     Ok(HostRef { id, name: row.name.clone(), uri: row.uri.clone() })
+}
+
+/// A host that takes guests and reaches the volume store of a class; another one for another number, so
+/// that they share the work.
+pub fn store_host(state: &State, class: &Name, number: u64) -> Result<HostRef, StepError> {
+    let hosts = || state.rows.hosts.values().filter(|host| host.class == *class && host.state.takes_guests());
+    let count = hosts().count();
+    let row = hosts().nth((number % count.max(1) as u64) as usize);
+    let row = row.ok_or_else(|| StepError::Passing(format!("no host of class {class} is up to reach its volumes")))?;
+    Ok(HostRef { id: row.id, name: row.name.clone(), uri: row.uri.clone() })
+}
+
+pub fn place(farm: FarmId, class: &Name) -> Place {
+    Place { farm, class: class.clone() }
+}
+
+/// The farm's whole firewall as it should be now.
+pub fn apply_firewall(state: &State, network: &VirtualNetwork) -> HostCall {
+    let firewall = Arc::new(state.firewall(network.farm));
+    HostCall::ApplyFirewall { network: network.id, revision: network.firewall, firewall }
 }
 
 pub fn network(state: &State, farm: FarmId) -> Result<&VirtualNetwork, StepError> {
@@ -52,6 +75,9 @@ pub fn router_spec(state: &State, router: &VRouter) -> Result<GuestSpec, StepErr
         size: router.size,
         ip: network.gateway(),
         mac: network.mac(network.gateway()),
+        volumes: Vec::new(),
+        ssh_keys: Vec::new(),
+        user_data: None,
     })
 }
 
@@ -82,7 +108,26 @@ pub fn instance_spec(state: &State, instance: &Instance) -> Result<GuestSpec, St
         size: instance.size,
         ip: instance.ip,
         mac: instance.mac,
+        volumes: volumes(state, instance.id),
+        ssh_keys: ssh_keys(state, instance),
+        user_data: state.rows.user_data.get(&instance.id).map(|row| row.bytes.clone()),
     })
+}
+
+/// Volumes that the instance has when it boots.
+fn volumes(state: &State, id: InstanceId) -> Vec<VolumeAt> {
+    let rows = state.indexes.volumes_by_instance.of(&id).filter_map(|id| state.rows.volumes.get(&id));
+    let held = rows.filter_map(|row| row.attachment.as_ref().map(|held| (row.id, held)));
+    held.map(|(volume, held)| VolumeAt { volume, device: held.device.clone() }).collect()
+}
+
+/// The key that it was launched with, or else that of the farm's user.
+fn ssh_keys(state: &State, instance: &Instance) -> Vec<String> {
+    if let Some(key) = &instance.key {
+        return vec![key.public.clone()];
+    }
+    let user = state.rows.farms.get(&instance.farm).and_then(|farm| farm.user);
+    user.and_then(|id| state.rows.users.get(&id)).and_then(|user| user.ssh_key.clone()).into_iter().collect()
 }
 
 /// The farm's instances, whatever operation made them or is about to end them.
@@ -113,15 +158,25 @@ pub fn stage(state: &State, instance: &Instance) -> Result<Vec<HostCall>, StepEr
         .get(&instance.image)
         .map(|image| image.source.clone())
         .ok_or_else(|| StepError::Final(format!("image {} is gone", instance.image)))?;
-    Ok(vec![
-        define_network(network(state, instance.farm)?),
-        HostCall::StageDisk { spec: instance_spec(state, instance)?, image: source },
-    ])
+    let mut calls = vec![define_network(network(state, instance.farm)?)];
+    // Volumes that come with it.
+    for id in state.indexes.volumes_by_instance.of(&instance.id) {
+        if let Some(volume) = state.rows.volumes.get(&id).filter(|row| row.state == VolumeState::Creating) {
+            calls.push(super::volume::make(volume));
+        }
+    }
+    calls.push(HostCall::StageDisk { spec: instance_spec(state, instance)?, image: source });
+    Ok(calls)
 }
 
-/// The network is named again: since staging, the last guest beside may have gone and taken it along.
-pub fn boot(state: &State, instance: &Instance) -> Result<Vec<HostCall>, StepError> {
-    Ok(vec![define_network(network(state, instance.farm)?), HostCall::Boot { spec: instance_spec(state, instance)? }])
+/// Boots instances. The network is named again: since staging, the last guest beside may have gone and
+/// taken it along. Their hosts let nothing through before the firewall says what.
+pub fn boot(state: &State, farm: FarmId, ids: &[InstanceId]) -> Result<Work, StepError> {
+    let network = network(state, farm)?;
+    let (define, apply) = (define_network(network), apply_firewall(state, network));
+    for_instances(state, ids, |row| {
+        Ok(vec![define.clone(), apply.clone(), HostCall::Boot { spec: instance_spec(state, row)? }])
+    })
 }
 
 /// Destroys guests, and takes the network off hosts where the farm has nobody else.
@@ -131,7 +186,9 @@ pub fn destroy_instances(state: &State, farm: FarmId, ids: &[InstanceId]) -> Wor
     for id in ids {
         let Some(instance) = state.rows.instances.get(id).filter(|row| row.is_live()) else { continue };
         if let Some(on) = instance.host {
-            by_host.entry(on).or_default().push(HostCall::Destroy { guest: Guest::Instance(*id) });
+            let calls = by_host.entry(on).or_default();
+            calls.push(HostCall::Destroy { guest: Guest::Instance(*id) });
+            calls.extend(instance_run::ending_with(state, *id).iter().map(super::volume::remove));
         }
     }
     let mut errands = Vec::new();

@@ -9,6 +9,7 @@ use cascina_core::host::{ClassKind, Host, HostClass, HostState, Share};
 use cascina_core::id::{FarmId, HostId, ImageId, OperationId, ShareId};
 use cascina_core::image::{Image, ImageState};
 use cascina_core::invariant;
+use cascina_core::launch::Launch;
 use cascina_core::name::Name;
 use cascina_core::operation::{Operation, OperationState};
 use cascina_core::policy::{Fallback, Hook, Mode, Scope};
@@ -36,7 +37,7 @@ fn sandbox() -> Arc<Sandbox> {
 
 pub fn spec(public: u8) -> SiteSpec {
     let now = Timestamp(0);
-    let class = |text: &str, kind| HostClass { name: name(text), kind, cpu_overcommit_permille: 1000 };
+    let class = |text: &str, kind| HostClass { name: name(text), kind, cpu_overcommit_permille: 1000, volumes: Gib(1000) };
     let host = |text: String, class: &str, share| Host {
         id: HostId(0),
         name: name(&text),
@@ -76,16 +77,7 @@ pub fn spec(public: u8) -> SiteSpec {
         }],
         hosts,
         flavors: vec![flavor("m1.small", 1, 512, 1), flavor("m1.large", 4, 8192, 80)],
-        images: vec![Image {
-            id: ImageId(0),
-            name: name("debian"),
-            tenant: None,
-            source: "debian.qcow2".into(),
-            min_disk: Gib(1),
-            state: ImageState::Available,
-            created: now,
-            updated: now,
-        }],
+        images: vec![Image::of_site(name("debian"), "debian.qcow2", Gib(1))],
     }
 }
 
@@ -209,6 +201,7 @@ pub fn lines(flavor: &str, count: u32) -> NewInstances {
         min_count: count,
         max_count: count,
         host: None,
+        launch: Launch::default(),
     }
 }
 

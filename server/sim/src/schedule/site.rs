@@ -68,16 +68,7 @@ fn host(text: &str, class: &str, share: u32, capacity: Size) -> Host {
 }
 
 fn image(text: &str, source: &str) -> Image {
-    Image {
-        id: ImageId(0),
-        name: name(text),
-        tenant: None,
-        source: source.into(),
-        min_disk: Gib(1),
-        state: ImageState::Available,
-        created: NOW,
-        updated: NOW,
-    }
+    Image::of_site(name(text), source, Gib(1))
 }
 
 pub fn bindings() -> Vec<NewBinding> {

@@ -11,6 +11,7 @@ use cascina_core::command::{Command, NewBinding, NewFarm, NewInstances, Outcome,
 use cascina_core::decision::Amounts;
 use cascina_core::farm::FarmState;
 use cascina_core::id::{FarmId, InstanceId};
+use cascina_core::launch::Launch;
 use cascina_core::name::Name;
 use cascina_core::refusal::Refusal;
 use cascina_core::site::SiteSpec;
@@ -230,6 +231,7 @@ impl<'a> Run<'a> {
             min_count: 1,
             max_count: 1,
             host: None,
+            launch: Launch::default(),
         };
         let id = self.sim.submit(Request::admin(Command::RunInstances { farm: *farm, ask }));
         let heard = self.answer_to(id)?;

@@ -32,7 +32,7 @@ pub fn flavor_name(size: Size) -> String {
 /// A site of the trace's own hosts, all of them workers, and as many service hosts as its farms' routers
 /// need.
 pub fn hosts_of(trace: &Trace) -> SiteSpec {
-    let class = |text: &str, kind| HostClass { name: literal(text), kind, cpu_overcommit_permille: 1000 };
+    let class = |text: &str, kind| HostClass { name: literal(text), kind, cpu_overcommit_permille: 1000, volumes: Gib(1000) };
     let host = |name: String, class: &str, capacity| Host {
         id: HostId(0),
         name: literal(&name),
@@ -66,16 +66,7 @@ pub fn prepared(mut spec: SiteSpec, trace: &Trace, farms: usize) -> SiteSpec {
         .map(|(vcpus, memory)| Size::new(vcpus, memory, DISK_GIB))
         .map(|size| Flavor { name: literal(&flavor_name(size)), size, deprecated: false, created: NOW, updated: NOW })
         .collect();
-    spec.images = vec![Image {
-        id: ImageId(0),
-        name: literal(IMAGE),
-        tenant: None,
-        source: "trace".into(),
-        min_disk: Gib(DISK_GIB),
-        state: ImageState::Available,
-        created: NOW,
-        updated: NOW,
-    }];
+    spec.images = vec![Image::of_site(literal(IMAGE), "trace", Gib(DISK_GIB))];
     spec.site.private_pool = Ipv4Net::new_assert(Ipv4Addr::new(10, 0, 0, 0), 8);
     spec.site.subnet_prefix = 24;
     let first = Ipv4Addr::new(100, 64, 0, 0);

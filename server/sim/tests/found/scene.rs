@@ -3,6 +3,7 @@
 use cascina_core::command::{Command, NewFarm, NewInstances, Outcome};
 use cascina_core::id::{FarmId, HostId, InstanceId, OperationId};
 use cascina_core::instance::Instance;
+use cascina_core::launch::Launch;
 use cascina_core::name::Name;
 use cascina_core::operation::{Operation, OperationState};
 use cascina_core::policy::Hook;
@@ -153,6 +154,7 @@ pub fn line(flavor: &str, host: Option<&str>) -> NewInstances {
         min_count: 1,
         max_count: 1,
         host: host.map(name),
+        launch: Launch::default(),
     }
 }
 

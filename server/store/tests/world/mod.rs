@@ -34,7 +34,7 @@ pub fn site() -> Site {
 }
 
 pub fn class() -> HostClass {
-    HostClass { name: name("workers"), kind: ClassKind::Workers, cpu_overcommit_permille: 1000 }
+    HostClass { name: name("workers"), kind: ClassKind::Workers, cpu_overcommit_permille: 1000, volumes: Gib(1000) }
 }
 
 pub fn share() -> Share {

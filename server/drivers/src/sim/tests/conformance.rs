@@ -42,6 +42,17 @@ enum Mistake {
     MixUpFarms,
     OldRouterConfigurationsFail,
     NeverAnswerProbes,
+    LateFirewallsWin,
+    ForgetFirewalls,
+    RefuseToShrink,
+    RemoveVolumesInUse,
+    StealVolumes,
+    DetachOnlyWhatIsThere,
+    StopDropsVolumes,
+    BootKeepsOldVolumes,
+    SnapshotsNeedTheirSource,
+    EndlessConsoles,
+    ForgetSnapshots,
 }
 
 struct Faulty(SimDriver, Mistake);
@@ -83,6 +94,69 @@ impl Hypervisor for Faulty {
                 }
                 Ok(Reply::Inventory(inventory))
             }
+            (Mistake::LateFirewallsWin, HostCall::ApplyFirewall { network, revision, .. })
+                if driver.world().hosts()[&host.name].firewall(*network) > *revision =>
+            {
+                let has = driver.world().hosts()[&host.name].networks.get(network).cloned();
+                driver.call(host, HostCall::RemoveNetwork { network: *network }).await?;
+                driver.call(host, HostCall::DefineNetwork { network: has.unwrap() }).await?;
+                driver.call(host, call).await
+            }
+            (Mistake::RefuseToShrink, HostCall::ResizeVolume { volume, size, .. })
+                if driver.world().stores().values().any(|store| store.volumes[volume].size > *size) =>
+            {
+                no
+            }
+            (Mistake::RemoveVolumesInUse, HostCall::RemoveVolume { .. }) => {
+                let _ = driver.call(host, call).await;
+                Ok(Reply::Done)
+            }
+            (Mistake::StealVolumes, HostCall::AttachVolume { guest, volume, at }) if there(*guest).is_some() => {
+                for (_, guest) in driver.world().holders(volume.volume) {
+                    let detach = HostCall::DetachVolume { guest: *guest, volume: volume.volume, at: at.clone() };
+                    driver.call(host, detach).await?;
+                }
+                driver.call(host, call).await
+            }
+            (Mistake::DetachOnlyWhatIsThere, HostCall::DetachVolume { guest, volume, .. })
+                if !there(*guest).is_some_and(|guest| guest.has(*volume)) =>
+            {
+                no
+            }
+            (Mistake::StopDropsVolumes, HostCall::Stop { guest }) => {
+                for volume in there(*guest).into_iter().flat_map(|guest| guest.spec.volumes).map(|at| at.volume) {
+                    let detach = HostCall::DetachVolume { guest: *guest, volume, at: trial().at };
+                    driver.call(host, detach).await?;
+                }
+                driver.call(host, call).await
+            }
+            (Mistake::BootKeepsOldVolumes, HostCall::Boot { spec }) => {
+                let mut spec = spec.clone();
+                for at in there(spec.guest).into_iter().flat_map(|guest| guest.spec.volumes) {
+                    if spec.volumes.iter().all(|other| other.volume != at.volume) {
+                        spec.volumes.push(at);
+                    }
+                }
+                driver.call(host, HostCall::Boot { spec }).await
+            }
+            (Mistake::SnapshotsNeedTheirSource, HostCall::MakeSnapshot { of: Disk::Root(id), .. })
+                if there(Guest::Instance(*id)).is_none() =>
+            {
+                no
+            }
+            (Mistake::EndlessConsoles, HostCall::Console { guest }) if there(*guest).is_some() => {
+                Ok(Reply::Console(vec![b'.'; (64 << 10) + 1]))
+            }
+            (Mistake::ForgetFirewalls, HostCall::Inventory) => {
+                let Reply::Inventory(mut inventory) = driver.call(host, call).await? else { return no };
+                inventory.networks.iter_mut().for_each(|network| network.firewall = 0);
+                Ok(Reply::Inventory(inventory))
+            }
+            (Mistake::ForgetSnapshots, HostCall::Stored { .. }) => {
+                let Reply::Stored(mut stored) = driver.call(host, call).await? else { return no };
+                stored.snapshots.clear();
+                Ok(Reply::Stored(stored))
+            }
             _ => driver.call(host, call).await,
         }
     }
@@ -99,6 +173,17 @@ async fn mistakes_are_found() {
         (Mistake::MixUpFarms, "a booted guest runs"),
         (Mistake::OldRouterConfigurationsFail, "an older configuration that comes late does no harm"),
         (Mistake::NeverAnswerProbes, "a router with a configuration answers"),
+        (Mistake::LateFirewallsWin, "an older firewall changes nothing"),
+        (Mistake::ForgetFirewalls, "the inventory has the revision of a firewall"),
+        (Mistake::RefuseToShrink, "a smaller size that comes late does no harm"),
+        (Mistake::RemoveVolumesInUse, "a volume that a guest has is not removed"),
+        (Mistake::StealVolumes, "a volume that a guest has is not given to another"),
+        (Mistake::DetachOnlyWhatIsThere, "a guest without the volume can be without it"),
+        (Mistake::StopDropsVolumes, "a volume that a guest has is not removed"),
+        (Mistake::BootKeepsOldVolumes, "a volume that a boot took away can go to another guest"),
+        (Mistake::SnapshotsNeedTheirSource, "making a snapshot again whose disk is gone does no harm"),
+        (Mistake::EndlessConsoles, "a guest that runs has a console"),
+        (Mistake::ForgetSnapshots, "a snapshot that was made is stored, once, with its farm"),
     ] {
         let driver = Faulty(SimDriver::new(world(1), 0.0), mistake);
         let found = check(&driver, &host("w1"), &trial()).await;

@@ -2,20 +2,25 @@
 
 mod conformance;
 mod driver;
+mod firewalls;
+mod given;
 mod journal;
 mod properties;
 mod rules;
+mod storage;
 
 use std::net::Ipv4Addr;
 
-use cascina_core::id::{FarmId, HostId, InstanceId, NetworkId, RouterId};
+use cascina_core::id::{FarmId, HostId, InstanceId, NetworkId, RouterId, SnapshotId, VolumeId};
 use cascina_core::network::{Mac, RouterConfig};
+use cascina_core::security_group::Firewall;
+use cascina_core::snapshot::Disk;
 use cascina_core::state::Guest;
-use cascina_core::units::Size;
+use cascina_core::units::{Gib, Size};
 use ipnet::Ipv4Net;
 
 use super::{Fate, Incident, Latencies, Settings, World};
-use crate::{DriverError, GuestSpec, HostCall, HostRef, NetworkSpec, Reply};
+use crate::{DriverError, GuestSpec, HostCall, HostRef, NetworkSpec, Place, Reply, VolumeAt};
 
 /// Farm `n` has network `n` with segment `n`, instances `n*10 + k` and router `n`.
 fn network(farm: u8) -> NetworkSpec {
@@ -37,6 +42,9 @@ fn spec(guest: Guest, farm: u8, last: u8, size: Size) -> GuestSpec {
         size,
         ip: Ipv4Addr::new(10, 64, farm, last),
         mac: Mac([2, 0, 0, farm, farm, last]),
+        volumes: Vec::new(),
+        ssh_keys: Vec::new(),
+        user_data: None,
     }
 }
 
@@ -66,6 +74,47 @@ fn stage(spec: &GuestSpec) -> HostCall {
 
 fn boot(spec: &GuestSpec) -> HostCall {
     HostCall::Boot { spec: spec.clone() }
+}
+
+/// The farm's things in the store of class `c`.
+fn place(farm: u8) -> Place {
+    Place { farm: FarmId(farm.into()), class: "c".parse().unwrap() }
+}
+
+fn volume_at(id: u64, device: &str) -> VolumeAt {
+    VolumeAt { volume: VolumeId(id), device: device.into() }
+}
+
+fn make(id: u64, farm: u8, gib: u64, from: Option<u64>) -> HostCall {
+    HostCall::MakeVolume { volume: VolumeId(id), at: place(farm), size: Gib(gib), from: from.map(SnapshotId) }
+}
+
+fn resize(id: u64, farm: u8, gib: u64) -> HostCall {
+    HostCall::ResizeVolume { volume: VolumeId(id), at: place(farm), size: Gib(gib) }
+}
+
+fn remove(id: u64, farm: u8) -> HostCall {
+    HostCall::RemoveVolume { volume: VolumeId(id), at: place(farm) }
+}
+
+fn attach(spec: &GuestSpec, farm: u8, id: u64, device: &str) -> HostCall {
+    HostCall::AttachVolume { guest: spec.guest, volume: volume_at(id, device), at: place(farm) }
+}
+
+fn detach(spec: &GuestSpec, farm: u8, id: u64) -> HostCall {
+    HostCall::DetachVolume { guest: spec.guest, volume: VolumeId(id), at: place(farm) }
+}
+
+fn take(id: u64, farm: u8, of: Disk) -> HostCall {
+    HostCall::MakeSnapshot { snapshot: SnapshotId(id), at: place(farm), of }
+}
+
+fn stage_from(spec: &GuestSpec, snapshot: u64) -> HostCall {
+    HostCall::StageDisk { spec: spec.clone(), image: format!("snapshot:{}", SnapshotId(snapshot)) }
+}
+
+fn protect(farm: u8, revision: u64, firewall: Firewall) -> HostCall {
+    HostCall::ApplyFirewall { network: network(farm).id, revision, firewall }
 }
 
 fn settings(seed: u64) -> Settings {

@@ -13,8 +13,18 @@ pub(super) fn calls(hosts: &'static [&'static str]) -> impl Strategy<Value = Vec
 }
 
 fn call() -> impl Strategy<Value = HostCall> {
-    let guest = (1u8..3, 0u8..5).prop_map(|(farm, k)| if k == 4 { router(farm) } else { instance(farm, k) });
-    (guest, 1u8..3, 0u64..4, 0u8..16).prop_map(|(spec, farm, number, which)| match which {
+    prop_oneof![3 => power(), 2 => storage()]
+}
+
+fn guest() -> impl Strategy<Value = GuestSpec> {
+    (1u8..3, 0u8..5, 0u8..3).prop_map(|(farm, k, given)| GuestSpec {
+        ssh_keys: vec!["ssh-ed25519 AAAA somebody".into(); given.into()],
+        ..if k == 4 { router(farm) } else { instance(farm, k) }
+    })
+}
+
+fn power() -> impl Strategy<Value = HostCall> {
+    (guest(), 1u8..3, 0u64..4, 0u8..18).prop_map(|(spec, farm, number, which)| match which {
         0 | 1 => define(farm),
         2 => HostCall::RemoveNetwork { network: network(farm).id },
         3..=5 => stage(&spec),
@@ -24,7 +34,29 @@ fn call() -> impl Strategy<Value = HostCall> {
         12 => HostCall::Destroy { guest: spec.guest },
         13 => HostCall::ApplyRouter { guest: router(farm).guest, revision: number, config: config(number as u8) },
         14 => HostCall::ProbeRouter { guest: router(farm).guest },
+        15 => protect(farm, number, super::firewalls::open(farm, number as u16)),
+        16 => HostCall::Console { guest: spec.guest },
         _ => HostCall::Inventory,
+    })
+}
+
+/// Volumes 1 to 3 and snapshots 1 and 2.
+fn storage() -> impl Strategy<Value = HostCall> {
+    (guest(), 1u8..3, 1u64..4, 1u64..4, 0u8..16).prop_map(|(spec, farm, id, number, which)| match which {
+        0..=2 => make(id, farm, number, None),
+        3 => make(id, farm, number * 10, Some(1 + id % 2)),
+        4 => resize(id, farm, number),
+        5 => remove(id, farm),
+        6..=8 => attach(&spec, farm, id, ["/dev/vdb", "/dev/vdc"][number as usize % 2]),
+        9 => detach(&spec, farm, id),
+        10 | 11 => boot(&GuestSpec { volumes: vec![volume_at(id, "/dev/vdb")], ..spec }),
+        12 => take(1 + number % 2, farm, Disk::Volume(VolumeId(id))),
+        13 => match spec.guest {
+            Guest::Instance(instance) => take(1 + number % 2, farm, Disk::Root(instance)),
+            Guest::Router(_) => HostCall::Stored { class: place(farm).class },
+        },
+        14 => HostCall::RemoveSnapshot { snapshot: SnapshotId(1 + number % 2), at: place(farm) },
+        _ => stage_from(&spec, 1 + number % 2),
     })
 }
 
@@ -68,7 +100,7 @@ proptest! {
             let first = ask(&mut once, host, call);
             prop_assert_eq!(&ask(&mut twice, host, call), &first);
             prop_assert_eq!(&ask(&mut twice, host, call), &first, "{:?}", call);
-            prop_assert_eq!(once.hosts(), twice.hosts(), "{:?}", call);
+            prop_assert_eq!(once.state(), twice.state(), "{:?}", call);
         }
     }
 
@@ -82,12 +114,28 @@ proptest! {
     }
 
     #[test]
+    fn who_has_which_volume_follows_from_the_guests(calls in calls(&["w1", "w2"])) {
+        let mut world = world(1);
+        for (host, call) in &calls {
+            let _ = ask(&mut world, host, call);
+        }
+        for id in 1..4 {
+            let mut holders = Vec::new();
+            for (name, machine) in world.hosts() {
+                let guests = machine.guests.values().filter(|guest| guest.has(VolumeId(id)));
+                holders.extend(guests.map(|guest| (name.clone(), guest.spec.guest)));
+            }
+            prop_assert_eq!(world.holders(VolumeId(id)), holders);
+        }
+    }
+
+    #[test]
     fn a_call_that_is_not_done_changes_nothing(calls in calls(&["w1"])) {
         let mut world = world(1);
         for (host, call) in &calls {
-            let before = world.hosts().clone();
+            let before = world.state().clone();
             if ask(&mut world, host, call).is_err() {
-                prop_assert_eq!(world.hosts(), &before, "{:?}", call);
+                prop_assert_eq!(world.state(), &before, "{:?}", call);
             }
         }
     }

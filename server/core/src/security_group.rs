@@ -1,0 +1,205 @@
+//! Security groups: which traffic may reach a farm's guests, and leave them.
+//!
+//! Rules only allow. A guest may be reached by what any of its groups lets in, and answers to what it
+//! was asked are always let out, and the other way round.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{FarmId, RuleId, SecurityGroupId, TenantId};
+use crate::units::Timestamp;
+
+/// Name of the group that every farm has, and that instances get when none is named.
+pub const DEFAULT: &str = "default";
+/// Groups of a farm.
+pub const MOST_GROUPS: usize = 500;
+/// Rules of a group, in each direction.
+pub const MOST_RULES: usize = 100;
+/// Groups of an instance.
+pub const MOST_OF_INSTANCE: usize = 16;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// To the guest.
+    Ingress,
+    /// From the guest.
+    Egress,
+}
+
+/// Ports, first to last, both included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Ports {
+    pub from: u16,
+    pub to: u16,
+}
+
+impl Ports {
+    pub const ALL: Ports = Ports { from: 0, to: u16::MAX };
+
+    pub fn contains(self, port: u16) -> bool {
+        (self.from..=self.to).contains(&port)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "protocol")]
+pub enum Traffic {
+    All,
+    Tcp(Ports),
+    Udp(Ports),
+    /// None: any.
+    Icmp {
+        kind: Option<u8>,
+        code: Option<u8>,
+    },
+    /// Another protocol by its IANA number.
+    Other {
+        number: u8,
+    },
+}
+
+/// The other side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "peer", content = "of")]
+pub enum Peer {
+    /// Networks carry IPv4 only: a rule about IPv6 is kept and lets nothing through.
+    Net(IpNet),
+    /// The guests of a group of the same farm, by their private addresses.
+    Group(SecurityGroupId),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    pub id: RuleId,
+    pub direction: Direction,
+    pub traffic: Traffic,
+    pub peer: Peer,
+    pub description: Option<String>,
+}
+
+impl Rule {
+    /// Whether both let the same through: a group has no such two.
+    pub fn same_as(&self, other: &NewRule) -> bool {
+        (self.direction, self.traffic, self.peer) == (other.direction, other.traffic, other.peer)
+    }
+}
+
+/// A rule as people ask for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRule {
+    pub direction: Direction,
+    pub traffic: Traffic,
+    pub peer: Peer,
+    pub description: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecurityGroup {
+    pub id: SecurityGroupId,
+    pub farm: FarmId,
+    pub tenant: TenantId,
+    /// Of the farm's groups, no other has it.
+    pub name: String,
+    pub description: String,
+    pub rules: Vec<Rule>,
+    pub created: Timestamp,
+    pub updated: Timestamp,
+}
+
+impl SecurityGroup {
+    /// Came with the farm and goes with it.
+    pub fn is_default(&self) -> bool {
+        self.name == DEFAULT
+    }
+
+    pub fn count(&self, direction: Direction) -> usize {
+        self.rules.iter().filter(|rule| rule.direction == direction).count()
+    }
+}
+
+/// A packet that begins a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packet {
+    Tcp(u16),
+    Udp(u16),
+    Icmp { kind: u8, code: u8 },
+    Other(u8),
+}
+
+impl Traffic {
+    pub fn matches(self, packet: Packet) -> bool {
+        match (self, packet) {
+            (Traffic::All, _) => true,
+            (Traffic::Tcp(ports), Packet::Tcp(port)) | (Traffic::Udp(ports), Packet::Udp(port)) => ports.contains(port),
+            (Traffic::Icmp { kind, code }, Packet::Icmp { kind: k, code: c }) => {
+                kind.is_none_or(|kind| kind == k) && code.is_none_or(|code| code == c)
+            }
+            (Traffic::Other { number }, Packet::Other(n)) => number == n,
+            _ => false,
+        }
+    }
+}
+
+/// All of a farm's rules and who they are for, as a host enforces them: complete, so that applying it
+/// twice changes nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Firewall {
+    pub rules: BTreeMap<SecurityGroupId, Vec<Rule>>,
+    /// Groups of each guest, by its private address.
+    pub members: BTreeMap<Ipv4Addr, BTreeSet<SecurityGroupId>>,
+}
+
+impl Firewall {
+    /// Whether the guest's groups let a conversation with the other side begin.
+    pub fn allows(&self, guest: Ipv4Addr, direction: Direction, other: IpAddr, packet: Packet) -> bool {
+        let Some(groups) = self.members.get(&guest) else { return false };
+        let rules = groups.iter().filter_map(|group| self.rules.get(group)).flatten();
+        rules.filter(|rule| rule.direction == direction && rule.traffic.matches(packet)).any(|rule| match rule.peer {
+            Peer::Net(net) => net.contains(&other),
+            Peer::Group(group) => match other {
+                IpAddr::V4(other) => self.members.get(&other).is_some_and(|groups| groups.contains(&group)),
+                IpAddr::V6(_) => false,
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(direction: Direction, traffic: Traffic, peer: Peer) -> Rule {
+        Rule { id: RuleId(1), direction, traffic, peer, description: None }
+    }
+
+    #[test]
+    fn allows_what_a_rule_of_any_group_names_and_nothing_else() {
+        let (web, own) = (SecurityGroupId(1), SecurityGroupId(2));
+        let ports = |from, to| Ports { from, to };
+        let world = Peer::Net("0.0.0.0/0".parse().unwrap());
+        let firewall = Firewall {
+            rules: [
+                (web, vec![rule(Direction::Ingress, Traffic::Tcp(ports(80, 81)), world)]),
+                (own, vec![rule(Direction::Ingress, Traffic::All, Peer::Group(own))]),
+            ]
+            .into(),
+            members: [
+                ("10.64.0.2".parse().unwrap(), [web, own].into()),
+                ("10.64.0.3".parse().unwrap(), [own].into()),
+            ]
+            .into(),
+        };
+        let (two, three) = ("10.64.0.2".parse().unwrap(), "10.64.0.3".parse().unwrap());
+        let outside: IpAddr = "198.51.100.7".parse().unwrap();
+        assert!(firewall.allows(two, Direction::Ingress, outside, Packet::Tcp(81)));
+        assert!(!firewall.allows(two, Direction::Ingress, outside, Packet::Tcp(82)));
+        assert!(!firewall.allows(two, Direction::Ingress, outside, Packet::Udp(80)));
+        assert!(!firewall.allows(three, Direction::Ingress, outside, Packet::Tcp(80)));
+        assert!(firewall.allows(three, Direction::Ingress, IpAddr::V4(two), Packet::Tcp(22)));
+        assert!(!firewall.allows(two, Direction::Egress, outside, Packet::Tcp(80)), "no rule lets it out");
+    }
+}

@@ -1,0 +1,120 @@
+//! Attaches volumes to instances, and detaches them.
+
+use cascina_core::instance::{Instance, InstanceState};
+use cascina_core::operation::Operation;
+use cascina_core::state::{Guest, State};
+use cascina_core::volume::{AttachmentState, Volume};
+use cascina_drivers::{HostCall, VolumeAt};
+
+use super::{Answer, Errand, Saga, StepError, Work, errands, site_calls, volume};
+use crate::tx::Tx;
+
+/// The steps that both have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Begin,
+    Act,
+    Finish,
+}
+
+/// The volume of an operation and the instance that has it or is to have it, on its host.
+fn pair(state: &State, operation: &Operation) -> Option<(Volume, Instance)> {
+    let volume = volume::of(state, operation)?;
+    let instance = state.rows.instances.get(&volume.attachment.as_ref()?.instance)?;
+    Some((volume, Instance::clone(instance)))
+}
+
+fn errand(state: &State, instance: &Instance, call: HostCall) -> Result<Work, StepError> {
+    let Some(on) = instance.host else { return Ok(Work::Nothing) };
+    let guest = Some(Guest::Instance(instance.id));
+    Ok(Work::Errands(vec![Errand { host: site_calls::host(state, on)?, guest, calls: vec![call] }]))
+}
+
+fn detach(state: &State, operation: &Operation) -> Result<Work, StepError> {
+    let Some((volume, instance)) = pair(state, operation) else { return Ok(Work::Nothing) };
+    let (guest, at) = (Guest::Instance(instance.id), site_calls::place(volume.farm, &volume.class));
+    errand(state, &instance, HostCall::DetachVolume { guest, volume: volume.id, at })
+}
+
+pub struct VolumeAttach;
+
+impl Saga for VolumeAttach {
+    type Step = Step;
+    const VERSION: u32 = 1;
+    const PIVOT: Step = Step::Finish;
+    const STEPS: &'static [(Step, &'static str)] =
+        &[(Step::Begin, "begin"), (Step::Act, "attach"), (Step::Finish, "finish")];
+
+    fn act(step: Step, state: &State, operation: &Operation) -> Result<Work, StepError> {
+        let (Step::Act, Some((volume, instance))) = (step, pair(state, operation)) else { return Ok(Work::Nothing) };
+        // One that is stopped gets it when it boots.
+        if instance.state == InstanceState::Stopped {
+            return Ok(Work::Nothing);
+        }
+        let device = volume.attachment.as_ref().map(|held| held.device.clone()).unwrap_or_default();
+        let (guest, at) = (Guest::Instance(instance.id), site_calls::place(volume.farm, &volume.class));
+        errand(state, &instance, HostCall::AttachVolume { guest, volume: VolumeAt { volume: volume.id, device }, at })
+    }
+
+    fn acted(
+        step: Step,
+        tx: &mut Tx<'_>,
+        operation: &mut Operation,
+        answer: Answer,
+    ) -> Result<Option<String>, StepError> {
+        errands(&answer)?;
+        if step == Step::Finish {
+            volume::set(tx, operation, |row| {
+                if let Some(held) = &mut row.attachment {
+                    held.state = AttachmentState::Attached;
+                }
+            });
+        }
+        Ok(None)
+    }
+
+    fn undo(step: Step, state: &State, operation: &Operation) -> Work {
+        match step {
+            Step::Act => detach(state, operation).unwrap_or(Work::Nothing),
+            Step::Begin | Step::Finish => Work::Nothing,
+        }
+    }
+
+    fn failed(tx: &mut Tx<'_>, operation: &Operation) {
+        let why = operation.error.clone().unwrap_or_default();
+        volume::set(tx, operation, |row| {
+            row.attachment = None;
+            row.note = Some(format!("could not be attached: {why}"));
+        });
+    }
+}
+
+pub struct VolumeDetach;
+
+impl Saga for VolumeDetach {
+    type Step = Step;
+    const VERSION: u32 = 1;
+    const PIVOT: Step = Step::Begin;
+    const STEPS: &'static [(Step, &'static str)] =
+        &[(Step::Begin, "begin"), (Step::Act, "detach"), (Step::Finish, "finish")];
+
+    fn act(step: Step, state: &State, operation: &Operation) -> Result<Work, StepError> {
+        match step {
+            Step::Act => detach(state, operation),
+            Step::Begin | Step::Finish => Ok(Work::Nothing),
+        }
+    }
+
+    fn acted(
+        step: Step,
+        tx: &mut Tx<'_>,
+        operation: &mut Operation,
+        answer: Answer,
+    ) -> Result<Option<String>, StepError> {
+        errands(&answer)?;
+        if step == Step::Finish {
+            volume::set(tx, operation, |row| row.attachment = None);
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,113 @@
+//! Brings the hosts of a farm to enforce what its security groups say. Forward only. One runs at a time
+//! for a farm; changes made meanwhile are taken up by the next.
+
+use std::collections::BTreeSet;
+
+use cascina_core::farm::Farm;
+use cascina_core::id::{FarmId, HostId, OperationId};
+use cascina_core::network::VirtualNetwork;
+use cascina_core::operation::{Operation, OperationState, SagaKind};
+use cascina_core::state::State;
+use cascina_drivers::HostCall;
+
+use super::{Answer, Errand, Saga, StepError, Work, errands, executor, instance_run, site_calls};
+use crate::tx::Tx;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Begin,
+    Apply,
+}
+
+pub struct FirewallApply;
+
+/// The farm's rules changed, or who is in its groups.
+pub fn changed(tx: &mut Tx<'_>, farm: &Farm) -> Option<OperationId> {
+    bump(tx, farm.id)?;
+    begin(tx, farm)
+}
+
+/// An instance came or goes. The call that boots it tells its own host, so an operation is needed only
+/// if guests elsewhere let it in by its group.
+pub fn members_changed(tx: &mut Tx<'_>, farm: &Farm, on: &BTreeSet<HostId>) -> Option<OperationId> {
+    bump(tx, farm.id)?;
+    if hosts(tx.state(), farm.id).is_subset(on) { None } else { begin(tx, farm) }
+}
+
+/// Some host does not have the newest revision.
+pub fn again(tx: &mut Tx<'_>, farm: &Farm) -> Option<OperationId> {
+    begin(tx, farm)
+}
+
+fn bump(tx: &mut Tx<'_>, farm: FarmId) -> Option<()> {
+    let network = site_calls::network(tx.state(), farm).ok()?.clone();
+    tx.put(VirtualNetwork { firewall: network.firewall + 1, ..network });
+    Some(())
+}
+
+fn begin(tx: &mut Tx<'_>, farm: &Farm) -> Option<OperationId> {
+    let running = tx.state().indexes.operations_by_farm.of(&farm.id).find(|id| {
+        let row = tx.state().rows.operations.get(id);
+        row.is_some_and(|row| row.saga == SagaKind::FirewallApply && row.state != OperationState::Stuck)
+    });
+    if running.is_some() {
+        return running;
+    }
+    if hosts(tx.state(), farm.id).is_empty() {
+        // The first guest's host is told when it boots.
+        return None;
+    }
+    let operation = instance_run::operation(tx, SagaKind::FirewallApply, farm, Vec::new(), 0);
+    Some(executor::begin(tx, operation, Answer::Nothing))
+}
+
+/// Hosts that have instances of the farm.
+fn hosts(state: &State, farm: FarmId) -> BTreeSet<HostId> {
+    state.indexes.instances_by_farm.with(&farm).filter(|row| row.is_live()).filter_map(|row| row.host).collect()
+}
+
+impl Saga for FirewallApply {
+    type Step = Step;
+    const VERSION: u32 = 1;
+    const PIVOT: Step = Step::Begin;
+    const STEPS: &'static [(Step, &'static str)] = &[(Step::Begin, "begin"), (Step::Apply, "apply")];
+
+    fn act(step: Step, state: &State, operation: &Operation) -> Result<Work, StepError> {
+        match step {
+            Step::Begin => Ok(Work::Nothing),
+            Step::Apply => {
+                let Ok(network) = site_calls::network(state, operation.farm) else { return Ok(Work::Nothing) };
+                let apply = site_calls::apply_firewall(state, network);
+                let mut errands = Vec::new();
+                for on in hosts(state, operation.farm) {
+                    let calls = vec![site_calls::define_network(network), apply.clone()];
+                    errands.push(Errand { host: site_calls::host(state, on)?, guest: None, calls });
+                }
+                Ok(if errands.is_empty() { Work::Nothing } else { Work::Errands(errands) })
+            }
+        }
+    }
+
+    fn acted(
+        step: Step,
+        tx: &mut Tx<'_>,
+        operation: &mut Operation,
+        answer: Answer,
+    ) -> Result<Option<String>, StepError> {
+        errands(&answer)?;
+        let (Step::Apply, Answer::Errands(done)) = (step, &answer) else { return Ok(None) };
+        let given = done.iter().flat_map(|(errand, _)| &errand.calls).find_map(|call| match call {
+            HostCall::ApplyFirewall { revision, .. } => Some(*revision),
+            _ => None,
+        });
+        let Some(given) = given else { return Ok(None) };
+        let wanted = site_calls::network(tx.state(), operation.farm).map_or(given, |row| row.firewall);
+        let farm = tx.state().rows.farms.get(&operation.farm).map(|row| Farm::clone(row));
+        if let Some(farm) = farm.filter(|farm| wanted > given && farm.state.is_usable()) {
+            // More was wanted meanwhile. This one is still in the books as running.
+            let next = instance_run::operation(tx, SagaKind::FirewallApply, &farm, Vec::new(), 0);
+            executor::begin(tx, next, Answer::Nothing);
+        }
+        Ok(Some(format!("revision {given}")))
+    }
+}
