@@ -5,6 +5,7 @@ use cascina_core::farm::{Farm, FarmRequest, FarmState};
 use cascina_core::host::HostState;
 use cascina_core::id::*;
 use cascina_core::instance::{Instance, InstanceState};
+use cascina_core::launch::OnShutdown;
 use cascina_core::name::Name;
 use cascina_core::network::Mac;
 use cascina_core::policy::{Binding, Digest, Fallback, Hook, Mode, Scope};
@@ -82,6 +83,15 @@ pub fn instance(id: u64, farm: &Farm, host: HostId, size: Size, flavor: &Name) -
         mac: Mac([2, 0, 0, 0, a, b]),
         decision: Some(DecisionId(id)),
         operation: Some(OperationId(id)),
+        reservation: ReservationId(id),
+        launch_index: 0,
+        groups: Vec::new(),
+        key: None,
+        terminate_protected: false,
+        stop_protected: false,
+        on_shutdown: OnShutdown::Stop,
+        client_token: None,
+        launched: Timestamp(1),
         created: Timestamp(1),
         updated: Timestamp(1),
     }

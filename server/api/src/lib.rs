@@ -19,4 +19,4 @@ mod router;
 mod wire;
 
 pub use auth::Auth;
-pub use router::{App, Simulation, router, routes};
+pub use router::{App, Ec2, Simulation, router, routes};

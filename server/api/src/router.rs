@@ -21,7 +21,7 @@ use crate::auth::Auth;
 use crate::hear_out::HeardOut;
 use crate::problem::Problem;
 use crate::rest::{
-    address, binding, catalog, decision, farm, health, host, instance, network, operation, policy, quota, session,
+    address, binding, catalog, credentials, decision, farm, health, host, instance, network, operation, policy, quota, session,
     share, simulation, tenant, user,
 };
 use crate::{events, metrics, openapi};
@@ -51,6 +51,15 @@ pub struct App {
     pub auth: Auth,
     /// None with real hosts.
     pub simulation: Option<Arc<dyn Simulation>>,
+    /// None: it is switched off.
+    pub ec2: Option<Ec2>,
+}
+
+/// Where clients find the EC2 API.
+#[derive(Debug, Clone)]
+pub struct Ec2 {
+    pub url: String,
+    pub region: String,
 }
 
 /// Everything under `/v1`, and what watches the server.
@@ -67,9 +76,10 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(user::list_users, user::create_user))
         .routes(routes!(user::show_user, user::delete_user))
         .routes(routes!(user::list_access_keys, user::create_access_key))
-        .routes(routes!(user::delete_access_key))
+        .routes(routes!(user::set_access_key, user::delete_access_key))
         .routes(routes!(farm::list_farms, farm::create_farm))
         .routes(routes!(farm::show_farm, farm::delete_farm))
+        .routes(routes!(credentials::farm_credentials))
         .routes(routes!(farm::approve_farm))
         .routes(routes!(farm::reject_farm))
         .routes(routes!(farm::list_farm_instances, farm::run_instances))

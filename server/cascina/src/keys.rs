@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use cascina_api::Auth;
 use cascina_core::units::Timestamp;
+use cascina_engine::seal::Sealer;
 use rand::{TryRngCore, rngs::OsRng};
-use secrecy::SecretBox;
+use secrecy::{ExposeSecret, SecretBox};
 
 /// A year: whoever may read the file may make a new one.
 const ADMIN_TTL_S: u64 = 365 * 24 * 3600;
@@ -19,6 +20,11 @@ pub struct Keys {
     pub auth: Auth,
     /// Where the admin's token is.
     pub admin_token: PathBuf,
+}
+
+/// What seals the secrets of access keys: a third file, without which they are of no use any more.
+pub fn sealer(data: &Path) -> anyhow::Result<Sealer> {
+    Ok(Sealer::new(secret(&data.join("seal-secret"))?.expose_secret()))
 }
 
 pub fn open(data: &Path, token_ttl_s: u64, now: Timestamp) -> anyhow::Result<Keys> {

@@ -49,7 +49,7 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     let stop = stop().context("signals")?;
     let Running { engine, hosts } = wiring::start(config, wiring::compiler_child(&config.policies)?).await?;
     let Keys { auth, admin_token } = keys::open(&config.server.data, config.server.token_ttl_s, engine.now())?;
-    let app = App { engine: engine.clone(), auth, simulation: Some(Arc::new(Simulated(hosts))) };
+    let app = App { engine: engine.clone(), auth, simulation: Some(Arc::new(Simulated(hosts))), ec2: None };
     welcome(address, &admin_token);
     listen(listener, router(app), stop).await;
     engine.shutdown().await;

@@ -6,8 +6,8 @@ use anyhow::{Context, bail};
 use cascina_core::command::NewBinding;
 use cascina_core::flavor::Flavor;
 use cascina_core::host::{ClassKind, Host, HostClass, HostState, Share};
-use cascina_core::id::{HostId, ImageId, ShareId};
-use cascina_core::image::{Image, ImageState};
+use cascina_core::id::{HostId, ShareId};
+use cascina_core::image::Image;
 use cascina_core::name::Name;
 use cascina_core::policy::{Fallback, Hook, Mode, Scope};
 use cascina_core::site::{Site, SiteSpec};
@@ -67,6 +67,12 @@ pub struct ClassSection {
     kind: ClassKind,
     #[serde(default = "no_overcommit")]
     cpu_overcommit: f64,
+    #[serde(default = "a_tebibyte")]
+    volumes_gib: u64,
+}
+
+fn a_tebibyte() -> u64 {
+    1024
 }
 
 fn no_overcommit() -> f64 {

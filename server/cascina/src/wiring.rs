@@ -12,6 +12,7 @@ use cascina_policy::{Bounds, Compiler, Sandbox, SandboxConfig};
 
 use crate::config::{Config, Policies};
 use crate::embedded;
+use crate::keys;
 
 /// The sandbox's bounds as the compiler child is told them: it starts with an empty environment.
 #[derive(clap::Args)]
@@ -73,6 +74,7 @@ pub async fn start(config: &Config, compiler: Compiler) -> anyhow::Result<Runnin
         hypervisor: Arc::new(hosts.clone()),
         clock: Arc::new(SystemClock),
         call_deadline: server.call_deadline(),
+        sealer: keys::sealer(&server.data)?,
         reconcile_every: server.reconcile_every(),
         crash_at: std::env::var("CASCINA_CRASH_AT").ok(),
     };

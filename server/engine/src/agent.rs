@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use cascina_core::command::Command;
 use cascina_core::host::Host;
+use cascina_core::name::Name;
 use cascina_core::principal::Principal;
 use cascina_core::units::Timestamp;
 use cascina_drivers::{HostCall, Inventory, Reply};
 
 use crate::command::observed;
 use crate::engine::{Engine, Request, Shared};
-use crate::reconcile::{ABREAST, Misses, difference, reference};
+use crate::reconcile::{ABREAST, Misses, difference, reference, unowned};
+use crate::saga::store_host;
 
 /// Frees what has expired and forgets what is over.
 pub async fn sweep(engine: Engine) {
@@ -63,6 +65,9 @@ pub async fn reconcile(engine: Engine, every: Duration) {
                 }
             }
         }
+        for class in engine.read(|state| state.rows.classes.keys().cloned().collect::<Vec<_>>()) {
+            sweep_store(&engine, &class).await;
+        }
     }
 }
 
@@ -72,6 +77,22 @@ async fn inventory(shared: &Shared, host: &Host) -> Option<Inventory> {
     match tokio::time::timeout(shared.call_deadline, call).await {
         Ok(Ok(Reply::Inventory(found))) => Some(found),
         Ok(Ok(Reply::Done | Reply::Stored(_) | Reply::Console(_)) | Err(_)) | Err(_) => None,
+    }
+}
+
+/// Removes from the volume store of a class what nobody owns.
+async fn sweep_store(engine: &Engine, class: &Name) {
+    let shared = engine.shared();
+    let host = engine.read(|state| store_host(state, class, shared.clock.now().0).ok());
+    let Some(host) = host else { return };
+    let ask = |call: HostCall| tokio::time::timeout(shared.call_deadline, shared.hypervisor.call(&host, call));
+    let Ok(Ok(Reply::Stored(found))) = ask(HostCall::Stored { class: class.clone() }).await else { return };
+    for call in engine.read(|state| unowned(state, class, &found)) {
+        let name = call.as_str();
+        tracing::info!(class = %class, call = name, "sweeping what nobody owns");
+        if !matches!(ask(call).await, Ok(Ok(_))) {
+            tracing::warn!(class = %class, call = name, "could not sweep; it is tried again next time");
+        }
     }
 }
 

@@ -7,10 +7,11 @@ use cascina_core::command::Command;
 use cascina_core::host::{Host, HostState};
 use cascina_core::id::{FarmId, HostId};
 use cascina_core::instance::InstanceState;
+use cascina_core::name::Name;
 use cascina_core::network::RouterState;
 use cascina_core::state::{Guest, State};
 use cascina_core::units::Timestamp;
-use cascina_drivers::{FoundGuest, FoundNetwork, GuestState, HostCall, HostRef, Inventory};
+use cascina_drivers::{FoundGuest, FoundNetwork, GuestState, HostCall, HostRef, Inventory, Place, Stored};
 
 /// Hosts asked at the same time.
 pub const ABREAST: usize = 16;
@@ -113,6 +114,17 @@ pub fn difference(state: &State, host: &Host, asked: Timestamp, found: &Inventor
 /// Whether a host has settled instances of a farm, which its firewall is for.
 fn instances_on(state: &State, host: HostId, farm: FarmId) -> bool {
     state.indexes.instances_by_farm.with(&farm).any(|row| row.is_live() && row.host == Some(host))
+}
+
+/// What lies in a class's volume store and has no owner any more. Rows come before what they stand for
+/// and go after it, so nothing will ever want these.
+pub fn unowned(state: &State, class: &Name, found: &Stored) -> Vec<HostCall> {
+    let at = |farm: FarmId| Place { farm, class: class.clone() };
+    let volumes = found.volumes.iter().filter(|(id, _)| !state.rows.volumes.contains_key(id));
+    let snapshots = found.snapshots.iter().filter(|(id, _)| !state.rows.snapshots.contains_key(id));
+    let volumes = volumes.map(|(id, farm)| HostCall::RemoveVolume { volume: *id, at: at(*farm) });
+    let snapshots = snapshots.map(|(id, farm)| HostCall::RemoveSnapshot { snapshot: *id, at: at(*farm) });
+    volumes.chain(snapshots).collect()
 }
 
 /// A guest that is where its row says, with nothing under way.

@@ -32,9 +32,10 @@ impl Sealer {
         let mut bytes = [0; 40];
         rng.fill_bytes(&mut bytes);
         let secret: String = bytes.iter().map(|byte| LETTERS[usize::from(byte & 63)] as char).collect();
-        let mut sealed = vec![0; NONCE];
-        rng.fill_bytes(&mut sealed);
-        let nonce = XNonce::clone_from_slice(&sealed);
+        let mut nonce = [0; NONCE];
+        rng.fill_bytes(&mut nonce);
+        let mut sealed = nonce.to_vec();
+        let nonce = XNonce::from(nonce);
         let owner = user.to_string();
         let payload = Payload { msg: secret.as_bytes(), aad: owner.as_bytes() };
         // It fails only for messages of many gigabytes.
@@ -45,10 +46,10 @@ impl Sealer {
     /// None: it was sealed with another key, for another user, or never.
     pub fn open(&self, user: UserId, sealed: &str) -> Option<String> {
         let bytes = STANDARD_NO_PAD.decode(sealed).ok()?;
-        let (nonce, sealed) = bytes.split_at_checked(NONCE)?;
+        let (nonce, sealed) = bytes.split_first_chunk::<NONCE>()?;
         let owner = user.to_string();
         let payload = Payload { msg: sealed, aad: owner.as_bytes() };
-        let opened = self.0.decrypt(XNonce::from_slice(nonce), payload).ok()?;
+        let opened = self.0.decrypt(&XNonce::from(*nonce), payload).ok()?;
         String::from_utf8(opened).ok()
     }
 }

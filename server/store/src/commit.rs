@@ -124,7 +124,11 @@ mod tests {
             id: AccessKeyId(1),
             user: UserId(2),
             public: "AK\"1}}".into(),
-            secret: "s\\}".into(),
+            farm: None,
+            sealed: "s\\}".into(),
+            shown: true,
+            disabled: false,
+            last_used: None,
             created: Timestamp(3),
         };
         let list = [

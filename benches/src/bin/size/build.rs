@@ -56,6 +56,9 @@ fn operation(id: u64, farm: &Farm) -> Operation {
         instances: vec![InstanceId(id)],
         min_count: 1,
         address: None,
+        volume: None,
+        snapshot: None,
+        image: None,
         state: OperationState::Done,
         steps: vec![step("stage"), step("boot"), step("finish")],
         cursor: 3,
@@ -77,6 +80,7 @@ fn farm_rows(number: u32, farm: &Farm, services: u32, site: &cascina_core::site:
         tenant: farm.tenant,
         segment: number,
         cidr: ipam::subnet(site, number).unwrap(),
+        firewall: 1,
         created: Timestamp(1),
     };
     let router = VRouter {

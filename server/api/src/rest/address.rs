@@ -32,7 +32,7 @@ pub async fn allocate_address(State(app): State<App>, ask: Ask<NewAddress>) -> A
     let text = &ask.body.farm;
     let found = app.engine.read(|state| find::farm(state, &ask.who, text));
     let farm = found.map_err(|refusal| in_field("farm", text, refusal))?.id;
-    let outcome = ask.submit(&app, Command::AllocateAddress { farm, tags: BTreeMap::new() }).await?;
+    let outcome = ask.submit(&app, Command::AllocateAddress { farm, tags: std::collections::BTreeMap::new() }).await?;
     let id = outcome.subject.parse().ok();
     let row = id.and_then(|id| app.engine.read(|state| state.rows.addresses.get(&id).cloned()));
     Ok(made(&outcome, "/v1/addresses", row.map(|row| Address::from(&*row))))

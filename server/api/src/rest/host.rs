@@ -5,7 +5,7 @@ use axum::extract::State;
 use cascina_core::command::Command;
 use cascina_core::host::{self, HostClass, HostState};
 use cascina_core::state;
-use cascina_core::units::Size;
+use cascina_core::units::{Gib, Size};
 
 use super::catalog::name;
 use super::{Answer, done, made};
@@ -119,7 +119,7 @@ pub async fn show_class(State(app): State<App>, _: Caller, At(text): At) -> Resu
 /// Make or change a host class.
 #[utoipa::path(put, path = "/v1/classes/{class}", request_body = NewClass, responses((status = 200, body = Outcome)))]
 pub async fn put_class(State(app): State<App>, At(text): At, ask: Ask<NewClass>) -> Answer {
-    let NewClass { kind, cpu_overcommit_permille } = ask.body;
-    let class = HostClass { name: name("class", &text)?, kind: kind.into(), cpu_overcommit_permille };
+    let NewClass { kind, cpu_overcommit_permille, volumes_gib } = ask.body;
+    let class = HostClass { name: name("class", &text)?, kind: kind.into(), cpu_overcommit_permille, volumes: Gib(volumes_gib) };
     Ok(done(&ask.submit(&app, Command::PutClass(class)).await?))
 }

@@ -3,6 +3,7 @@
 pub mod address;
 pub mod binding;
 pub mod catalog;
+pub mod credentials;
 pub mod decision;
 pub mod farm;
 pub mod health;

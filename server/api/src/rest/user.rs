@@ -13,7 +13,7 @@ use crate::page::{Asked, At, Page, PageQuery, page};
 use crate::problem::Problem;
 use crate::router::App;
 use crate::wire::Outcome;
-use crate::wire::tenant::{AccessKey, NewAccessKey, NewUser, User};
+use crate::wire::tenant::{AccessKey, AccessKeyChange, AccessKeyOrder, NewAccessKey, NewUser, User};
 
 /// List users.
 #[utoipa::path(get, path = "/v1/users", params(PageQuery), responses((status = 200, body = Page<User>)))]
@@ -86,14 +86,27 @@ pub async fn list_access_keys(
 }
 
 /// Make an access key. Its secret is in this answer and in no other.
-#[utoipa::path(post, path = "/v1/users/{user}/access-keys", responses((status = 201, body = NewAccessKey)))]
-pub async fn create_access_key(State(app): State<App>, At(text): At, ask: Ask<Nothing>) -> Answer {
-    let user = app.engine.read(|state| find::user(state, &ask.who, &text))?.id;
-    let outcome = ask.submit(&app, Command::CreateAccessKey { user }).await?;
+#[utoipa::path(post, path = "/v1/users/{user}/access-keys", request_body = AccessKeyOrder, responses((status = 201, body = NewAccessKey)))]
+pub async fn create_access_key(State(app): State<App>, At(text): At, ask: Ask<AccessKeyOrder>) -> Answer {
+    let (user, farm) = app.engine.read(|state| {
+        let farm = ask.body.farm.as_ref().map(|text| find::farm(state, &ask.who, text)).transpose()?;
+        Ok::<_, Refusal>((find::user(state, &ask.who, &text)?.id, farm.map(|farm| farm.id)))
+    })?;
+    let sealed = app.engine.new_secret(user).sealed;
+    let outcome = ask.submit(&app, Command::CreateAccessKey { user, farm, sealed }).await?;
     let id = outcome.subject.parse().ok();
     let row = id.and_then(|id| app.engine.read(|state| state.rows.access_keys.get(&id).cloned()));
-    let shown = row.map(|row| NewAccessKey { key: AccessKey::from(&*row), secret: row.secret.clone() });
-    Ok(made(&outcome, "/v1/access-keys", shown))
+    // Read back, since a client that repeats its request must get the secret that it was to get first.
+    let shown = row.and_then(|row| app.engine.secret(&row).map(|secret| (AccessKey::from(&*row), secret)));
+    Ok(made(&outcome, "/v1/access-keys", shown.map(|(key, secret)| NewAccessKey { key, secret })))
+}
+
+/// Disable an access key, or enable it again.
+#[utoipa::path(patch, path = "/v1/access-keys/{key}", request_body = AccessKeyChange, responses((status = 200, body = Outcome)))]
+pub async fn set_access_key(State(app): State<App>, At(text): At, ask: Ask<AccessKeyChange>) -> Answer {
+    let key = app.engine.read(|state| find::access_key(state, &ask.who, &text))?.id;
+    let disabled = ask.body.disabled;
+    Ok(done(&ask.submit(&app, Command::SetAccessKey { key, disabled }).await?))
 }
 
 /// Delete an access key.

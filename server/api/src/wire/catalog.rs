@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::{Size, mirror, text, time};
 
 mirror! {
-    ImageState = image::ImageState { Available Deprecated }
+    ImageState = image::ImageState { Pending Available Failed Deprecated }
     HostState = host::HostState { Enrolling Up Cordoned Draining Maintenance Down }
     ClassKind = host::ClassKind { Services Workers }
 }

@@ -108,6 +108,13 @@ pub struct AccessKey {
     pub user: String,
     /// What clients send with every request.
     pub access_key: String,
+    /// The farm that requests signed with it act on; None: it only fetches tokens.
+    pub farm: Option<String>,
+    pub disabled: bool,
+    /// To the minute.
+    pub last_used: Option<String>,
+    /// What it was last used for.
+    pub last_action: Option<String>,
     pub created: String,
 }
 
@@ -117,9 +124,42 @@ impl From<&tenant::AccessKey> for AccessKey {
             id: row.id.to_string(),
             user: row.user.to_string(),
             access_key: row.public.clone(),
+            farm: text(&row.farm),
+            disabled: row.disabled,
+            last_used: row.last_used.as_ref().map(|last| time(last.at)),
+            last_action: row.last_used.as_ref().map(|last| last.action.clone()),
             created: time(row.created),
         }
     }
+}
+
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccessKeyOrder {
+    /// Id or name of the farm that requests signed with it shall act on.
+    pub farm: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AccessKeyChange {
+    /// A disabled key is refused until it is enabled again.
+    pub disabled: bool,
+}
+
+/// What EC2 clients need to work with a farm. The secret is shown this once.
+#[derive(Serialize, ToSchema)]
+pub struct FarmCredentials {
+    pub farm: String,
+    pub farm_name: String,
+    /// Whose key it is.
+    pub user: String,
+    pub key: String,
+    pub access_key: String,
+    pub secret: String,
+    /// Where the EC2 API answers.
+    pub url: String,
+    pub region: String,
 }
 
 /// An access key with its secret: this is the only time that it is shown.

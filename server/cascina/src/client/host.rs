@@ -145,11 +145,15 @@ pub fn class(session: &Session, verb: ClassVerb) -> Done {
     const PATH: &str = "/v1/classes";
     match verb {
         ClassVerb::List => {
-            session.list(PATH, &[("name", "name"), ("kind", "kind"), ("CPU overcommit ‰", "cpu_overcommit_permille")])
+            session.list(PATH, &[("name", "name"), ("kind", "kind"), ("CPU overcommit ‰", "cpu_overcommit_permille"), ("volumes GiB", "volumes_gib")])
         }
         ClassVerb::Show { class } => session.show(&below(PATH, &class)),
-        ClassVerb::Put { name, kind, cpu_overcommit_permille } => {
-            let body = json!({"kind": kind, "cpu_overcommit_permille": cpu_overcommit_permille});
+        ClassVerb::Put { name, kind, cpu_overcommit_permille, volumes_gib } => {
+            let body = json!({
+                "kind": kind,
+                "cpu_overcommit_permille": cpu_overcommit_permille,
+                "volumes_gib": volumes_gib,
+            });
             let answer = session.client.put(&below(PATH, &name), &body)?;
             session.output.said(&format!("class {name} is set"), &answer)
         }

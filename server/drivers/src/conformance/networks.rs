@@ -54,6 +54,6 @@ impl Run<'_> {
             Guest::Router(_) => BTreeMap::new(),
         };
         let firewall = Firewall { rules: [(group, rules)].into(), members };
-        HostCall::ApplyFirewall { network: self.trial.network.id, revision, firewall }
+        HostCall::ApplyFirewall { network: self.trial.network.id, revision, firewall: firewall.into() }
     }
 }

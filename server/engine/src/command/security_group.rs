@@ -98,6 +98,7 @@ pub fn create(
     add(tx, &mut group, rules)?;
     tx.put(group);
     super::tag::put(tx, &farm, Resource::SecurityGroup(id), tags)?;
+    firewall_apply::bump(tx, farm.id);
     tell(tx, &farm, "security-group.created", id, format!("security group {name}"));
     Ok(outcome(id))
 }
@@ -125,6 +126,7 @@ pub fn delete(tx: &mut Tx<'_>, who: &Principal, id: SecurityGroupId) -> Result<O
         return Err(Refusal::Conflict(format!("security group {id} is named by a rule of {}", other.id)));
     }
     remove(tx, &group);
+    firewall_apply::bump(tx, farm.id);
     tell(tx, &farm, "security-group.deleted", id, format!("security group {}", group.name));
     Ok(outcome(id))
 }

@@ -34,12 +34,18 @@ pub fn members_changed(tx: &mut Tx<'_>, farm: &Farm, on: &BTreeSet<HostId>) -> O
     if hosts(tx.state(), farm.id).is_subset(on) { None } else { begin(tx, farm) }
 }
 
+/// Instances have gone, which `instance_run::forget` has noted.
+pub fn members_left(tx: &mut Tx<'_>, farm: &Farm) -> Option<OperationId> {
+    begin(tx, farm)
+}
+
 /// Some host does not have the newest revision.
 pub fn again(tx: &mut Tx<'_>, farm: &Farm) -> Option<OperationId> {
     begin(tx, farm)
 }
 
-fn bump(tx: &mut Tx<'_>, farm: FarmId) -> Option<()> {
+/// What is enforced changes, and nobody has to be told at once.
+pub fn bump(tx: &mut Tx<'_>, farm: FarmId) -> Option<()> {
     let network = site_calls::network(tx.state(), farm).ok()?.clone();
     tx.put(VirtualNetwork { firewall: network.firewall + 1, ..network });
     Some(())

@@ -351,6 +351,10 @@ pub fn set(tx: &mut Tx<'_>, id: InstanceId, state: InstanceState, note: Option<S
 
 /// Nothing of these is left on any host: they are over.
 pub fn forget(tx: &mut Tx<'_>, instances: &[InstanceId], why: &str) {
+    let first = instances.iter().find_map(|id| tx.state().rows.instances.get(id).filter(|row| row.is_live()));
+    if let Some(farm) = first.map(|row| row.farm) {
+        firewall_apply::bump(tx, farm);
+    }
     for id in instances {
         if tx.state().rows.instances.get(id).is_some_and(|row| row.is_live()) {
             set(tx, *id, InstanceState::Terminated, Some(why.into()));

@@ -1,7 +1,5 @@
 //! Ends instances. Forward only.
 
-use std::collections::BTreeSet;
-
 use cascina_core::address::{AddressState, ElasticIp, Target};
 use cascina_core::farm::Farm;
 use cascina_core::id::{AddressId, InstanceId};
@@ -140,7 +138,7 @@ impl Saga for InstanceTerminate {
                 instance_run::forget(tx, &operation.instances, "terminated");
                 let farm = tx.state().rows.farms.get(&operation.farm).map(|row| Farm::clone(row));
                 if let Some(farm) = farm.filter(|farm| farm.state.is_usable()) {
-                    firewall_apply::members_changed(tx, &farm, &BTreeSet::new());
+                    firewall_apply::members_left(tx, &farm);
                 }
                 Ok(None)
             }

@@ -180,6 +180,8 @@ fn of<S: Saga>(kind: SagaKind) -> Script {
     }
 }
 
+pub use site_calls::store_host;
+
 /// The farm's subnet, for commands that check addresses.
 pub fn subnet(state: &State, farm: cascina_core::id::FarmId) -> Result<ipnet::Ipv4Net, Refusal> {
     site_calls::network(state, farm).map(|row| row.cidr).map_err(|error| Refusal::Conflict(error.to_string()))

@@ -6,8 +6,8 @@ use std::time::Duration;
 use cascina_core::command::{Command, NewBinding, NewFarm, NewInstances, Outcome};
 use cascina_core::flavor::Flavor;
 use cascina_core::host::{ClassKind, Host, HostClass, HostState, Share};
-use cascina_core::id::{FarmId, HostId, ImageId, OperationId, ShareId};
-use cascina_core::image::{Image, ImageState};
+use cascina_core::id::{FarmId, HostId, OperationId, ShareId};
+use cascina_core::image::Image;
 use cascina_core::invariant;
 use cascina_core::launch::Launch;
 use cascina_core::name::Name;
@@ -184,6 +184,7 @@ async fn start(folder: &tempfile::TempDir, hosts: &SimDriver, public: u8, polici
         sandbox: sandbox(),
         hypervisor: Arc::new(hosts.clone()),
         clock: Arc::new(SystemClock),
+        sealer: cascina_engine::seal::Sealer::new(&[7; 32]),
         call_deadline: Duration::from_millis(300),
         reconcile_every: Duration::from_secs(3600),
         crash_at: None,

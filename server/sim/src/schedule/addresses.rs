@@ -14,7 +14,7 @@ use super::play::Play;
 pub fn allocate(play: &mut Play) {
     if let Some(farm) = play.pick(|state| farms(state, FarmState::is_usable)) {
         let tenant = tenant_of(play.state(), farm);
-        play.ask_for(tenant, Command::AllocateAddress { farm, tags: BTreeMap::new() });
+        play.ask_for(tenant, Command::AllocateAddress { farm, tags: std::collections::BTreeMap::new() });
     }
 }
 

@@ -42,7 +42,7 @@ fn lines(play: &mut Play) -> NewInstances {
         min_count: play.chance.between((1, u64::from(max_count))) as u32,
         max_count,
         host: None,
-        launch: Launch::default(),
+        launch: cascina_core::launch::Launch::default(),
     }
 }
 

@@ -3,8 +3,8 @@
 use cascina_core::command::NewBinding;
 use cascina_core::flavor::Flavor;
 use cascina_core::host::{ClassKind, Host, HostClass, HostState, Share};
-use cascina_core::id::{HostId, ImageId, ShareId};
-use cascina_core::image::{Image, ImageState};
+use cascina_core::id::{HostId, ShareId};
+use cascina_core::image::Image;
 use cascina_core::name::Name;
 use cascina_core::policy::Hook;
 use cascina_core::site::{Site, SiteSpec};
@@ -22,7 +22,12 @@ const NOW: Timestamp = Timestamp(0);
 /// Two service hosts, five workers of which two have an owner, twelve elastic IPs, fifteen subnets.
 pub fn small_site() -> SiteSpec {
     let class =
-        |text: &str, kind, cpu_overcommit_permille| HostClass { name: name(text), kind, cpu_overcommit_permille };
+        |text: &str, kind, cpu_overcommit_permille| HostClass {
+            name: name(text),
+            kind,
+            cpu_overcommit_permille,
+            volumes: Gib(40),
+        };
     let mut hosts: Vec<Host> = (1..=2).map(|i| host(&format!("s{i}"), "services", 0, Size::new(8, 4096, 60))).collect();
     hosts.extend((1..=5).map(|i| host(&format!("w{i}"), "workers", u32::from(i > 3), Size::new(16, 32_768, 200))));
     let flavor = |text: &str, size| Flavor { name: name(text), size, deprecated: false, created: NOW, updated: NOW };

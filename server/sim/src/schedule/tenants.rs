@@ -46,7 +46,7 @@ pub fn people(play: &mut Play) {
     let user = play.pick(|state| state.rows.users.keys().copied().collect());
     let command = match (play.chance.below(5), user) {
         (0, Some(user)) => Command::DeleteUser { user },
-        (1, Some(user)) => Command::CreateAccessKey { user },
+        (1, Some(user)) => Command::CreateAccessKey { user, farm: None, sealed: "sealed".into() },
         (2, _) => match play.pick(|state| state.rows.access_keys.keys().copied().collect()) {
             Some(key) => Command::DeleteAccessKey { key },
             None => return,

@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 
 use cascina_core::flavor::Flavor;
 use cascina_core::host::{ClassKind, Host, HostClass, HostState};
-use cascina_core::id::{HostId, ImageId, ShareId};
-use cascina_core::image::{Image, ImageState};
+use cascina_core::id::{HostId, ShareId};
+use cascina_core::image::Image;
 use cascina_core::name::Name;
 use cascina_core::site::SiteSpec;
 use cascina_core::units::{Gib, Size, Timestamp};

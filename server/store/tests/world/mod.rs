@@ -13,6 +13,7 @@ use cascina_core::host::{ClassKind, Host, HostClass, HostState, Share};
 use cascina_core::id::*;
 use cascina_core::instance::{Instance, InstanceState};
 use cascina_core::ipam;
+use cascina_core::launch::OnShutdown;
 use cascina_core::name::Name;
 use cascina_core::network::VirtualNetwork;
 use cascina_core::operation::*;
@@ -113,6 +114,7 @@ pub fn network(segment: u32, farm: u64, tenant: u64) -> VirtualNetwork {
         tenant: TenantId(tenant),
         segment,
         cidr: ipam::subnet(&site(), segment).unwrap(),
+        firewall: 1,
         created: Timestamp(2),
     }
 }
@@ -131,7 +133,17 @@ pub fn address(id: u64, last: u8, farm: u64, tenant: u64) -> ElasticIp {
 }
 
 pub fn key(id: u64, public: &str) -> AccessKey {
-    AccessKey { id: AccessKeyId(id), user: UserId(1), public: public.into(), secret: "s".into(), created: Timestamp(1) }
+    AccessKey {
+        id: AccessKeyId(id),
+        user: UserId(1),
+        public: public.into(),
+        farm: None,
+        sealed: "s".into(),
+        shown: true,
+        disabled: false,
+        last_used: None,
+        created: Timestamp(1),
+    }
 }
 
 /// The guest with the `nth` address of the network.
@@ -154,6 +166,15 @@ pub fn instance(id: u64, network: &VirtualNetwork, nth: u32, host: u32, state: I
         mac: network.mac(ip),
         decision: Some(DecisionId(id)),
         operation: Some(OperationId(id)),
+        reservation: ReservationId(id),
+        launch_index: 0,
+        groups: Vec::new(),
+        key: None,
+        terminate_protected: false,
+        stop_protected: false,
+        on_shutdown: OnShutdown::Stop,
+        client_token: None,
+        launched: Timestamp(1_790_000_000_000),
         created: Timestamp(1_790_000_000_000),
         updated: Timestamp(1_790_000_000_000),
     }
@@ -177,6 +198,9 @@ pub fn operation(id: u64, instance: &Instance, state: OperationState) -> Operati
         instances: vec![instance.id],
         min_count: 1,
         address: None,
+        volume: None,
+        snapshot: None,
+        image: None,
         state,
         steps: vec![step("stage"), step("define"), step("start"), step("settle")],
         cursor: 0,

@@ -114,7 +114,7 @@ fn stage_from(spec: &GuestSpec, snapshot: u64) -> HostCall {
 }
 
 fn protect(farm: u8, revision: u64, firewall: Firewall) -> HostCall {
-    HostCall::ApplyFirewall { network: network(farm).id, revision, firewall }
+    HostCall::ApplyFirewall { network: network(farm).id, revision, firewall: firewall.into() }
 }
 
 fn settings(seed: u64) -> Settings {
