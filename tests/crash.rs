@@ -47,7 +47,6 @@ const ACTS: [&str; 11] = [
     "stage-instances",
     "boot-instances",
     "destroy-instances",
-    "remove-volumes",
     "destroy-router",
 ];
 /// … and when they are undone.
