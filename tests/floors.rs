@@ -13,7 +13,7 @@ const FLOORS: [&[&str]; 5] = [
     &["cascina-core"],
     &["cascina-policy", "cascina-store", "cascina-drivers"],
     &["cascina-engine"],
-    &["cascina-api", "cascina-sim"],
+    &["cascina-api", "cascina-ec2", "cascina-sim"],
     &["cascina"],
 ];
 
@@ -21,7 +21,7 @@ const FLOORS: [&[&str]; 5] = [
 const ONLY: [(&str, &[&str]); 6] = [
     ("rusqlite", &["cascina-store"]),
     ("wasmtime", &["cascina-policy"]),
-    ("axum", &["cascina-api", "cascina"]),
+    ("axum", &["cascina-api", "cascina-ec2", "cascina"]),
     ("clap", &["cascina"]),
     ("utoipa", &["cascina-api"]),
     ("jsonwebtoken", &["cascina-api"]),

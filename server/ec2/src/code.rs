@@ -1,0 +1,136 @@
+//! The error codes that EC2 clients know, each with its HTTP status.
+
+macro_rules! codes {
+    ($($status:literal { $($name:ident $text:literal)* })*) => {
+        /// What went wrong, for programs.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code {
+            $($(#[doc = concat!("`", $text, "`, ", $status)] $name,)*)*
+        }
+
+        impl Code {
+            /// As clients see it.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $($(Code::$name => $text,)*)*
+                }
+            }
+
+            /// The HTTP status that it comes with. Clients repeat what fails with 500 and 503, so that
+            /// all that repeating does not mend has one below.
+            pub fn status(self) -> u16 {
+                match self {
+                    $($(Code::$name)|* => $status,)*
+                }
+            }
+
+            #[cfg(test)]
+            pub(crate) const ALL: &'static [Code] = &[$($(Code::$name,)*)*];
+        }
+    };
+}
+
+codes! {
+    400 {
+        // Requests.
+        FilterLimitExceeded "FilterLimitExceeded"
+        IncompleteSignature "IncompleteSignature"
+        InvalidAction "InvalidAction"
+        InvalidNextToken "InvalidNextToken"
+        InvalidParameter "InvalidParameter"
+        InvalidParameterCombination "InvalidParameterCombination"
+        InvalidParameterValue "InvalidParameterValue"
+        MalformedQueryString "MalformedQueryString"
+        MissingAction "MissingAction"
+        MissingParameter "MissingParameter"
+        RequestEntityTooLarge "RequestEntityTooLarge"
+        RequestExpired "RequestExpired"
+        UnknownParameter "UnknownParameter"
+        Unsupported "Unsupported"
+        UnsupportedOperation "UnsupportedOperation"
+        // Of all kinds of things.
+        DependencyViolation "DependencyViolation"
+        IdempotentParameterMismatch "IdempotentParameterMismatch"
+        IncorrectState "IncorrectState"
+        InvalidId "InvalidID"
+        OperationNotPermitted "OperationNotPermitted"
+        // Addresses.
+        AddressLimitExceeded "AddressLimitExceeded"
+        InsufficientAddressCapacity "InsufficientAddressCapacity"
+        InvalidAddressNotFound "InvalidAddress.NotFound"
+        InvalidAddressInUse "InvalidIPAddress.InUse"
+        InvalidAllocationIdMalformed "InvalidAllocationID.Malformed"
+        InvalidAllocationIdNotFound "InvalidAllocationID.NotFound"
+        InvalidAssociationIdNotFound "InvalidAssociationID.NotFound"
+        ResourceAlreadyAssociated "Resource.AlreadyAssociated"
+        // Images.
+        InvalidAmiIdMalformed "InvalidAMIID.Malformed"
+        InvalidAmiIdNotFound "InvalidAMIID.NotFound"
+        InvalidAmiIdUnavailable "InvalidAMIID.Unavailable"
+        InvalidAmiNameDuplicate "InvalidAMIName.Duplicate"
+        InvalidAmiNameMalformed "InvalidAMIName.Malformed"
+        // Instances.
+        IncorrectInstanceState "IncorrectInstanceState"
+        InstanceLimitExceeded "InstanceLimitExceeded"
+        InsufficientInstanceCapacity "InsufficientInstanceCapacity"
+        InvalidInstanceIdMalformed "InvalidInstanceID.Malformed"
+        InvalidInstanceIdNotFound "InvalidInstanceID.NotFound"
+        InvalidInstanceType "InvalidInstanceType"
+        InvalidUserDataMalformed "InvalidUserData.Malformed"
+        InvalidZoneNotFound "InvalidZone.NotFound"
+        VcpuLimitExceeded "VcpuLimitExceeded"
+        // Key pairs.
+        InvalidKeyFormat "InvalidKey.Format"
+        InvalidKeyPairDuplicate "InvalidKeyPair.Duplicate"
+        InvalidKeyPairFormat "InvalidKeyPair.Format"
+        InvalidKeyPairNotFound "InvalidKeyPair.NotFound"
+        KeyPairLimitExceeded "KeyPairLimitExceeded"
+        // Networks.
+        InvalidNetworkInterfaceIdNotFound "InvalidNetworkInterfaceID.NotFound"
+        InvalidRegion "InvalidRegion"
+        InvalidSubnetIdNotFound "InvalidSubnetID.NotFound"
+        InvalidVpcIdNotFound "InvalidVpcID.NotFound"
+        VpcLimitExceeded "VpcLimitExceeded"
+        // Security groups.
+        InvalidGroupDuplicate "InvalidGroup.Duplicate"
+        InvalidGroupIdMalformed "InvalidGroupId.Malformed"
+        InvalidGroupInUse "InvalidGroup.InUse"
+        InvalidGroupNotFound "InvalidGroup.NotFound"
+        InvalidGroupReserved "InvalidGroup.Reserved"
+        InvalidPermissionDuplicate "InvalidPermission.Duplicate"
+        InvalidPermissionMalformed "InvalidPermission.Malformed"
+        InvalidPermissionNotFound "InvalidPermission.NotFound"
+        RulesPerSecurityGroupLimitExceeded "RulesPerSecurityGroupLimitExceeded"
+        SecurityGroupLimitExceeded "SecurityGroupLimitExceeded"
+        SecurityGroupsPerInstanceLimitExceeded "SecurityGroupsPerInstanceLimitExceeded"
+        // Tags.
+        TagLimitExceeded "TagLimitExceeded"
+        // Volumes and snapshots.
+        InvalidAttachmentNotFound "InvalidAttachment.NotFound"
+        InvalidSnapshotIdMalformed "InvalidSnapshotID.Malformed"
+        InvalidSnapshotInUse "InvalidSnapshot.InUse"
+        InvalidSnapshotNotFound "InvalidSnapshot.NotFound"
+        InvalidVolumeIdMalformed "InvalidVolumeID.Malformed"
+        InvalidVolumeNotFound "InvalidVolume.NotFound"
+        SnapshotLimitExceeded "SnapshotLimitExceeded"
+        VolumeInUse "VolumeInUse"
+        VolumeLimitExceeded "VolumeLimitExceeded"
+    }
+    401 {
+        AuthFailure "AuthFailure"
+    }
+    403 {
+        Blocked "Blocked"
+        UnauthorizedOperation "UnauthorizedOperation"
+    }
+    412 {
+        DryRunOperation "DryRunOperation"
+    }
+    500 {
+        InternalError "InternalError"
+    }
+    503 {
+        RequestLimitExceeded "RequestLimitExceeded"
+        Unavailable "Unavailable"
+    }
+}

@@ -1,0 +1,84 @@
+//! What EC2 says when something is not there, or when its id is not one.
+
+use crate::code::Code;
+use crate::fault::Fault;
+use crate::wire::short;
+
+/// Kinds of things that clients name by an id or by a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Noun {
+    Address,
+    Image,
+    Instance,
+    InstanceType,
+    KeyPair,
+    Network,
+    SecurityGroup,
+    Snapshot,
+    Subnet,
+    Volume,
+    Zone,
+    /// What no EC2 action is about, such as farms.
+    Other,
+}
+
+impl Noun {
+    /// The engine's word for it.
+    pub fn of(word: &str) -> Noun {
+        match word {
+            "address" | "elastic IP" => Noun::Address,
+            "image" => Noun::Image,
+            "instance" => Noun::Instance,
+            "flavor" => Noun::InstanceType,
+            "key pair" => Noun::KeyPair,
+            "network" => Noun::Network,
+            "security group" | "group" => Noun::SecurityGroup,
+            "snapshot" => Noun::Snapshot,
+            "volume" => Noun::Volume,
+            "class" => Noun::Zone,
+            _ => Noun::Other,
+        }
+    }
+
+    /// It does not exist, or is not the caller's, which is the same for the caller.
+    pub fn not_found(self, id: &str) -> Fault {
+        let id = short(id);
+        match self {
+            Noun::Address if id.starts_with("eipalloc-") => {
+                Code::InvalidAllocationIdNotFound.fault(format!("The allocation ID '{id}' does not exist"))
+            }
+            Noun::Address => Code::InvalidAddressNotFound.fault(format!("Address '{id}' not found.")),
+            Noun::Image => Code::InvalidAmiIdNotFound.fault(format!("The image id '[{id}]' does not exist")),
+            Noun::Instance => Code::InvalidInstanceIdNotFound.fault(format!("The instance ID '{id}' does not exist")),
+            Noun::InstanceType => {
+                Code::InvalidInstanceType.fault(format!("The following supplied instance types do not exist: [{id}]"))
+            }
+            Noun::KeyPair => Code::InvalidKeyPairNotFound.fault(format!("The key pair '{id}' does not exist")),
+            Noun::Network => Code::InvalidVpcIdNotFound.fault(format!("The vpc ID '{id}' does not exist")),
+            Noun::SecurityGroup => {
+                Code::InvalidGroupNotFound.fault(format!("The security group '{id}' does not exist"))
+            }
+            Noun::Snapshot => Code::InvalidSnapshotNotFound.fault(format!("The snapshot '{id}' does not exist.")),
+            Noun::Subnet => Code::InvalidSubnetIdNotFound.fault(format!("The subnet ID '{id}' does not exist")),
+            Noun::Volume => Code::InvalidVolumeNotFound.fault(format!("The volume '{id}' does not exist.")),
+            Noun::Zone => Code::InvalidZoneNotFound.fault(format!("The zone '{id}' does not exist")),
+            Noun::Other => Code::InvalidId.fault(format!("The ID '{id}' is not valid")),
+        }
+    }
+
+    /// It cannot be an id of such a thing. What has a name rather than an id is simply not there.
+    pub fn malformed(self, id: &str) -> Fault {
+        let code = match self {
+            Noun::Address => Code::InvalidAllocationIdMalformed,
+            Noun::Image => Code::InvalidAmiIdMalformed,
+            Noun::Instance => Code::InvalidInstanceIdMalformed,
+            Noun::SecurityGroup => Code::InvalidGroupIdMalformed,
+            Noun::Snapshot => Code::InvalidSnapshotIdMalformed,
+            Noun::Volume => Code::InvalidVolumeIdMalformed,
+            Noun::InstanceType | Noun::KeyPair | Noun::Network | Noun::Subnet | Noun::Zone | Noun::Other => {
+                return self.not_found(id);
+            }
+        };
+        code.fault(format!("Invalid id: \"{}\"", short(id)))
+    }
+}
