@@ -24,9 +24,10 @@ const CREATE: [&str; 14] = [
     "boot-instances",
     "activate",
 ];
-const DELETE: [&str; 7] = [
+const DELETE: [&str; 8] = [
     "await-others",
     "destroy-instances",
+    "remove-volumes",
     "destroy-router",
     "release-addresses",
     "remove-network",

@@ -253,7 +253,9 @@ impl Server {
 
     #[track_caller]
     pub fn nothing_left(&self) {
-        let none = json!({"guests": 0, "running": 0, "crashed": 0, "disks": 0, "networks": 0});
+        let none = json!({
+            "guests": 0, "running": 0, "crashed": 0, "disks": 0, "networks": 0, "volumes": 0, "snapshots": 0,
+        });
         assert_eq!(self.totals(), none);
         for list in ["/v1/networks", "/v1/routers"] {
             assert_eq!(self.admin.list(list), Vec::<Value>::new(), "{list}");

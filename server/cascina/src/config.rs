@@ -10,12 +10,13 @@ use anyhow::{Context, bail};
 use cascina_drivers::sim::Latencies;
 use serde::Deserialize;
 
+use crate::ec2::Ec2;
 use crate::site::{
     BindingSection, ClassSection, FlavorSection, HostSection, ImageSection, ShareSection, SiteFile, SiteSection,
 };
 
 /// Sections whose plain values `CASCINA_<SECTION>_<KEY>` overrides.
-const OVERRIDABLE: [&str; 4] = ["server", "policies", "simulation", "site"];
+const OVERRIDABLE: [&str; 5] = ["server", "ec2", "policies", "simulation", "site"];
 /// Variables that begin like an override and are none.
 const OTHERS: [&str; 2] = ["CASCINA_SERVER", "CASCINA_POLICIES"];
 
@@ -23,6 +24,7 @@ const OTHERS: [&str; 2] = ["CASCINA_SERVER", "CASCINA_POLICIES"];
 #[serde(from = "File")]
 pub struct Config {
     pub server: Server,
+    pub ec2: Ec2,
     pub policies: Policies,
     pub simulation: Simulation,
     pub site: SiteFile,
@@ -34,6 +36,7 @@ pub struct Config {
 #[serde(deny_unknown_fields, default)]
 struct File {
     server: Server,
+    ec2: Ec2,
     policies: Policies,
     simulation: Simulation,
     site: SiteSection,
@@ -47,8 +50,8 @@ struct File {
 
 impl From<File> for Config {
     fn from(file: File) -> Config {
-        let File { server, policies, simulation, site, class, share, host, flavor, image, binding } = file;
-        Config { server, policies, simulation, site: SiteFile { site, class, share, host, flavor, image, binding } }
+        let File { server, ec2, policies, simulation, site, class, share, host, flavor, image, binding } = file;
+        Config { server, ec2, policies, simulation, site: SiteFile { site, class, share, host, flavor, image, binding } }
     }
 }
 
@@ -196,6 +199,7 @@ impl Config {
         positive("policies.fuel", self.policies.fuel, u64::MAX)?;
         positive("policies.deadline_ms", self.policies.deadline_ms, 60_000)?;
         positive("policies.quarantine_after", self.policies.quarantine_after.into(), 1_000_000)?;
+        self.ec2.check()?;
         let scale = self.simulation.time_scale;
         if !(0.0..=1000.0).contains(&scale) {
             bail!("simulation.time_scale = {scale}; allowed: 0 to 1000");

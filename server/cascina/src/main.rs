@@ -2,6 +2,7 @@
 
 mod client;
 mod config;
+mod ec2;
 mod embedded;
 mod keys;
 mod listen;

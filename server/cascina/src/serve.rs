@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use cascina_api::{App, metrics, router};
+use cascina_api::{App, Ec2, Simulation, metrics, router};
+use cascina_ec2::Ec2 as Edge;
+use futures::FutureExt;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -15,6 +17,9 @@ use crate::keys::{self, Keys};
 use crate::listen::listen;
 use crate::simulated::Simulated;
 use crate::wiring::{self, Running};
+
+/// Where the EC2 API answers beside the REST API: econe's path of old, and ours.
+const EC2_PATHS: [&str; 2] = ["/services/Cloud", "/ec2"];
 
 pub fn serve(path: &Path) -> anyhow::Result<()> {
     let config = Config::load(path, std::env::vars())?;
@@ -47,22 +52,50 @@ async fn run(config: &Config) -> anyhow::Result<()> {
         tracing::warn!(%address, "the API is plain HTTP: put a proxy that speaks TLS before it");
     }
     let stop = stop().context("signals")?;
+    let ec2_listener = match config.ec2.enabled {
+        true => {
+            let address = config.ec2.listen;
+            Some(TcpListener::bind(address).await.with_context(|| format!("ec2.listen = {address}"))?)
+        }
+        false => None,
+    };
     let Running { engine, hosts } = wiring::start(config, wiring::compiler_child(&config.policies)?).await?;
     let Keys { auth, admin_token } = keys::open(&config.server.data, config.server.token_ttl_s, engine.now())?;
-    let app = App { engine: engine.clone(), auth, simulation: Some(Arc::new(Simulated(hosts))), ec2: None };
-    welcome(address, &admin_token);
-    listen(listener, router(app), stop).await;
+    let edge = ec2_listener.is_some().then(|| Edge::start(engine.clone(), config.ec2.settings()));
+    let ec2_address = ec2_listener.as_ref().map(TcpListener::local_addr).transpose().context("where EC2 listens")?;
+    let ec2 = ec2_address.map(|at| Ec2 { url: config.ec2.address(at), region: config.ec2.region.clone() });
+    let simulation = Some(Arc::new(Simulated(hosts)) as Arc<dyn Simulation>);
+    welcome(address, ec2.as_ref(), &admin_token);
+    let mut app = router(App { engine: engine.clone(), auth, simulation, ec2 });
+    // Signatures cover the whole path, so the edge is told to answer at these and not below them.
+    for path in EC2_PATHS.iter().filter(|_| edge.is_some()) {
+        if let Some(edge) = &edge {
+            app = app.route_service(path, edge.router()).route_service(&format!("{path}/"), edge.router());
+        }
+    }
+    let stop = stop.shared();
+    let api = listen(listener, app, stop.clone());
+    match (ec2_listener, &edge) {
+        (Some(listener), Some(edge)) => {
+            tokio::join!(api, listen(listener, edge.router(), stop));
+            edge.flush().await;
+        }
+        _ => api.await,
+    }
     engine.shutdown().await;
     tracing::info!("stopped; operations under way go on at the next start");
     Ok(())
 }
 
 /// For whoever started it. The first line is also for programs that need the port.
-fn welcome(address: SocketAddr, admin_token: &Path) {
+fn welcome(address: SocketAddr, ec2: Option<&Ec2>, admin_token: &Path) {
     let server = format!("http://{address}");
     let token = admin_token.canonicalize().unwrap_or_else(|_| admin_token.to_owned());
     println!("cascina is ready at {server}");
     println!("  API documentation   {server}/docs");
+    if let Some(ec2) = ec2 {
+        println!("  EC2 API             {}", ec2.url);
+    }
     println!("  admin's token       {}", token.display());
     println!("  in another terminal:");
     println!("    export CASCINA_SERVER={server} CASCINA_TOKEN_FILE={}", token.display());

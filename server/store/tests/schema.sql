@@ -115,6 +115,14 @@ CREATE UNIQUE INDEX instance_ip ON instance (farm, ip) WHERE live;
 
 CREATE UNIQUE INDEX instance_mac ON instance (mac) WHERE live;
 
+CREATE TABLE key_pair (
+    id   TEXT PRIMARY KEY,
+    body TEXT NOT NULL,
+    farm TEXT NOT NULL,
+    name TEXT NOT NULL,
+    UNIQUE (farm, name)
+) STRICT;
+
 CREATE TABLE network (
     id      TEXT PRIMARY KEY,
     body    TEXT NOT NULL,
@@ -142,9 +150,21 @@ CREATE TABLE receipt (id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
 
 CREATE TABLE router (id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
 
+CREATE TABLE security_group (
+    id   TEXT PRIMARY KEY,
+    body TEXT NOT NULL,
+    farm TEXT NOT NULL,
+    name TEXT NOT NULL,
+    UNIQUE (farm, name)
+) STRICT;
+
 CREATE TABLE share (id TEXT PRIMARY KEY, body TEXT NOT NULL, name TEXT NOT NULL UNIQUE) STRICT;
 
 CREATE TABLE site (id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
+
+CREATE TABLE snapshot (id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
+
+CREATE TABLE tags (id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
 
 CREATE TABLE tenant (id TEXT PRIMARY KEY, body TEXT NOT NULL, name TEXT NOT NULL UNIQUE) STRICT;
 
@@ -155,4 +175,8 @@ CREATE TABLE user (
     name  TEXT NOT NULL,
     UNIQUE (owner, name)
 ) STRICT;
+
+CREATE TABLE user_data (id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
+
+CREATE TABLE volume (id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::http::{Done, Failure};
+use super::credentials::Form;
 use super::show::{Output, at, cell, print};
 use super::{Session, Wait, below, object, pair};
 
@@ -33,6 +34,13 @@ pub enum Verb {
         farm: String,
         #[arg(long)]
         note: Option<String>,
+    },
+    /// Get what EC2 clients need: an access key for the farm, whose secret is shown this once.
+    Credentials {
+        farm: String,
+        /// Only one of the three forms.
+        #[arg(long)]
+        form: Option<Form>,
     },
     /// Follow what a farm's operation is doing.
     Watch {
@@ -133,6 +141,7 @@ pub fn run(session: &Session, verb: Verb) -> Done {
             let answer = session.client.post(&path, &object([("note", json!(note))]))?;
             session.output.said(&format!("farm {farm} is rejected"), &answer)
         }
+        Verb::Credentials { farm, form } => super::credentials::get(session, &farm, form),
         Verb::Watch { farm } => {
             let row = session.client.get(&below(PATH, &farm))?;
             if at(&row, "operation").is_null() {

@@ -2,6 +2,7 @@
 
 mod address;
 mod catalog;
+mod credentials;
 mod decision;
 mod event;
 mod farm;

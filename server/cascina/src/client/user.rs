@@ -38,9 +38,19 @@ pub enum KeyVerb {
     /// Make an access key for a user; its secret is shown this once.
     Create {
         user: String,
+        /// For requests to the EC2 API, which act on this farm.
+        #[arg(long)]
+        farm: Option<String>,
     },
     List {
         user: String,
+    },
+    /// Refuse a key until it is enabled again.
+    Disable {
+        key: String,
+    },
+    Enable {
+        key: String,
     },
     Delete {
         key: String,
@@ -95,15 +105,33 @@ pub fn user(session: &Session, verb: UserVerb) -> Done {
 pub fn key(session: &Session, verb: KeyVerb) -> Done {
     let keys_of = |user: &str| format!("{}/access-keys", below(USERS, user));
     match verb {
-        KeyVerb::Create { user } => session.output.thing(&session.client.post(&keys_of(&user), &json!({}))?),
+        KeyVerb::Create { user, farm } => {
+            let body = object([("farm", json!(farm))]);
+            session.output.thing(&session.client.post(&keys_of(&user), &body)?)
+        }
+        KeyVerb::Disable { key } => set(session, &key, true),
+        KeyVerb::Enable { key } => set(session, &key, false),
         KeyVerb::List { user } => {
-            session.list(&keys_of(&user), &[("id", "id"), ("access key", "access_key"), ("created", "created")])
+            let columns = [
+                ("id", "id"),
+                ("access key", "access_key"),
+                ("farm", "farm"),
+                ("disabled", "disabled"),
+                ("last used", "last_used"),
+                ("created", "created"),
+            ];
+            session.list(&keys_of(&user), &columns)
         }
         KeyVerb::Delete { key } => {
             let answer = session.client.delete(&below(KEYS, &key))?;
             session.output.said(&format!("access key {key} is deleted"), &answer)
         }
     }
+}
+
+fn set(session: &Session, key: &str, disabled: bool) -> Done {
+    let answer = session.client.patch(&below(KEYS, key), &json!({"disabled": disabled}))?;
+    session.output.said(&format!("access key {key} is {}", if disabled { "disabled" } else { "enabled" }), &answer)
 }
 
 pub fn token(session: &Session, TokenVerb::Create { access_key, secret_file }: TokenVerb) -> Done {
