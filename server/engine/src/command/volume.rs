@@ -17,7 +17,7 @@ use cascina_core::snapshot::SnapshotState;
 use cascina_core::state::State;
 use cascina_core::tag::Resource;
 use cascina_core::units::Gib;
-use cascina_core::volume::{Attachment, AttachmentState, MOST_GIB, Volume, VolumeKind, VolumeState};
+use cascina_core::volume::{Attachment, AttachmentState, MOST_GIB, Modified, Pace, Volume, VolumeKind, VolumeState};
 
 use super::{Setback, outcome, tag, told, usable_farm};
 use crate::saga::{self, Answer, instance_run};
@@ -29,6 +29,7 @@ pub struct Wanted<'a> {
     pub size: Option<Gib>,
     pub snapshot: Option<SnapshotId>,
     pub kind: VolumeKind,
+    pub pace: Pace,
 }
 
 /// How large a volume is to be; one of a snapshot is at least as large as that.
@@ -134,9 +135,11 @@ pub fn create(
         class: wanted.class.clone(),
         size,
         kind: wanted.kind,
+        pace: wanted.pace,
         snapshot: wanted.snapshot,
         state: VolumeState::Creating,
         attachment: None,
+        modified: None,
         note: None,
         operation: Some(operation.id),
         created: tx.now,
@@ -311,7 +314,7 @@ pub fn resize(
     who: &Principal,
     id: VolumeId,
     wanted: Gib,
-    kind: Option<VolumeKind>,
+    (kind, pace): (Option<VolumeKind>, Option<Pace>),
     decisions: &[Arc<Decision>],
 ) -> Result<Outcome, Setback> {
     let (mut volume, farm) = find(tx.state(), who, id)?;
@@ -327,7 +330,10 @@ pub fn resize(
         room(tx.state(), &volume.class, more)?;
         within_quota(tx.state(), &farm, &volume.class, more, decisions, tx.now)?;
     }
-    volume.kind = kind.unwrap_or(volume.kind);
+    let Volume { size, kind: before, pace: so_far, .. } = volume;
+    volume.modified = Some(Modified { size, kind: before, pace: so_far, begun: tx.now, ended: None });
+    volume.kind = kind.unwrap_or(before);
+    volume.pace = pace.unwrap_or(so_far);
     volume.size = wanted;
     volume.state = VolumeState::Resizing;
     let operation = operation(tx, SagaKind::VolumeResize, &farm, id, None);

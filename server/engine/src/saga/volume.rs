@@ -141,7 +141,13 @@ impl Saga for VolumeResize {
     ) -> Result<Option<String>, StepError> {
         errands(&answer)?;
         if step == Step::Finish {
-            set(tx, operation, |row| row.state = VolumeState::Ready);
+            let now = tx.now;
+            set(tx, operation, |row| {
+                row.state = VolumeState::Ready;
+                if let Some(modified) = &mut row.modified {
+                    modified.ended = Some(now);
+                }
+            });
         }
         Ok(None)
     }
