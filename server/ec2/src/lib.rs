@@ -5,10 +5,12 @@
 mod code;
 pub mod fault;
 pub mod filter;
+pub mod ids;
 pub mod limit;
 mod noun;
 pub mod page;
 pub mod sig;
+pub mod tags;
 pub mod wire;
 
 pub use code::Code;
