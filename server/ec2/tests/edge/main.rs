@@ -1,0 +1,10 @@
+//! The edge over an engine with simulated hosts, asked as clients ask.
+
+#![allow(clippy::unwrap_used)]
+
+mod client;
+mod credentials;
+mod limits;
+mod requests;
+mod site;
+mod zones_and_types;
