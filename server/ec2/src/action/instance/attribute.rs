@@ -6,8 +6,9 @@ use cascina_core::name::Name;
 use serde::{Deserialize, Serialize};
 
 use super::mapping::ROOT_DEVICE;
-use super::view::{Disk, Farm, Group};
+use super::view::{Disk, Farm};
 use super::{find, id};
+use crate::action::interface::Group;
 use crate::call::Call;
 use crate::code::Code;
 use crate::fault::Fault;

@@ -36,7 +36,7 @@ pub struct Row {
     owner: String,
 }
 
-fn groups(row: &Row, of: impl Fn(&super::view::Group) -> String) -> Values<'_> {
+fn groups(row: &Row, of: impl Fn(&crate::action::interface::Group) -> String) -> Values<'_> {
     row.view.group_set.items().iter().map(|group| of(group).into()).collect()
 }
 

@@ -19,13 +19,8 @@ use cascina_core::state::State;
 use crate::fault::Fault;
 use crate::noun::Noun;
 
-/// The id in a parameter: anything that looks like one but is not ours is simply not there.
 pub fn id(text: &str) -> Result<InstanceId, Fault> {
-    text.parse().map_err(|_| {
-        let digits = text.strip_prefix("i-").unwrap_or_default();
-        let hex = digits.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-        if matches!(digits.len(), 8 | 17) && hex { Noun::Instance.not_found(text) } else { Noun::Instance.malformed(text) }
-    })
+    crate::ids::read(Noun::Instance, InstanceId::PREFIX, text)
 }
 
 /// All of them, each once, in the order in which they were named.

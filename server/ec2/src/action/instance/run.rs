@@ -15,6 +15,7 @@ use super::view::{Farm, Reservation, subnet_id};
 use crate::call::Call;
 use crate::code::Code;
 use crate::fault::Fault;
+use crate::ids;
 use crate::noun::Noun;
 use crate::tags;
 
@@ -24,7 +25,12 @@ const TYPE: &str = "m1.small";
 pub async fn run_instances(call: Call, request: RunInstances) -> Result<Reservation, Fault> {
     request.refuse_what_is_not_here()?;
     let user_data = user_data(&call, &request)?;
-    let tags = tags::of_creation(&request.tag_specification, &["instance", "volume", "network-interface"])?;
+    // Interfaces come with their instance, and their tags are as good as never asked for.
+    let [tags, volume_tags, interface_tags] =
+        tags::specified(&request.tag_specification, ["instance", "volume", "network-interface"])?;
+    if !interface_tags.is_empty() {
+        return Err(Code::UnsupportedOperation.fault("Tags for network interfaces at launch are not supported here."));
+    }
     let (min, max) = counts(&request)?;
     let asked = call.engine.read(|state| {
         let image = image(state, &call, &request.image_id)?;
@@ -50,8 +56,8 @@ pub async fn run_instances(call: Call, request: RunInstances) -> Result<Reservat
                     Some(ShutdownBehavior::Terminate) => OnShutdown::Terminate,
                     Some(ShutdownBehavior::Stop) | None => OnShutdown::Stop,
                 },
-                tags: tags.of("instance"),
-                volume_tags: tags.of("volume"),
+                tags,
+                volume_tags,
                 client_token: request.client_token.clone(),
             },
         })
@@ -91,11 +97,7 @@ fn user_data(call: &Call, request: &RunInstances) -> Result<Option<Arc<[u8]>>, F
 }
 
 fn image(state: &State, call: &Call, text: &str) -> Result<ImageId, Fault> {
-    let id: ImageId = text.parse().map_err(|_| {
-        let digits = text.strip_prefix("ami-").unwrap_or_default();
-        let hex = digits.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-        if matches!(digits.len(), 8 | 17) && hex { Noun::Image.not_found(text) } else { Noun::Image.malformed(text) }
-    })?;
+    let id: ImageId = ids::read(Noun::Image, ImageId::PREFIX, text)?;
     let row = state.rows.images.get(&id).filter(|row| row.is_for(call.farm, call.tenant));
     let row = row.ok_or_else(|| Noun::Image.not_found(text))?;
     match row.state {
@@ -143,10 +145,7 @@ fn groups(state: &State, call: &Call, request: &RunInstances) -> Result<Vec<Secu
 
 /// A group of the farm by its id.
 pub fn group(state: &State, call: &Call, text: &str) -> Result<SecurityGroupId, Fault> {
-    let id: SecurityGroupId = text.parse().map_err(|_| match text.starts_with("sg-") {
-        true => Noun::SecurityGroup.not_found(text),
-        false => Noun::SecurityGroup.malformed(text),
-    })?;
+    let id: SecurityGroupId = ids::read(Noun::SecurityGroup, SecurityGroupId::PREFIX, text)?;
     let known = state.rows.security_groups.get(&id).is_some_and(|row| row.farm == call.farm);
     if known { Ok(id) } else { Err(Noun::SecurityGroup.not_found(text)) }
 }

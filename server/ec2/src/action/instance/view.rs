@@ -1,10 +1,9 @@
 //! An instance as EC2 shows it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use cascina_core::address::Target;
-use cascina_core::id::{FarmId, ImageId, InstanceId, NetworkId, ReservationId, SecurityGroupId, VolumeId};
+use cascina_core::id::{FarmId, ImageId, InstanceId, NetworkId, ReservationId, VolumeId};
 use cascina_core::instance::{Instance, InstanceState};
 use cascina_core::name::Name;
 use cascina_core::state::State;
@@ -14,7 +13,7 @@ use serde::Serialize;
 
 use super::mapping::ROOT_DEVICE;
 use super::state::{SHUTTING_DOWN, STOPPED, STOPPING, StateView, TERMINATED, ending};
-use crate::action::interface::Interface;
+use crate::action::interface::{Group, Interface, Interfaces, private_name, public_name};
 use crate::tags::TagSet;
 use crate::wire::xml::{Set, Time};
 
@@ -76,13 +75,6 @@ pub struct Placement {
 #[derive(Debug, Clone, Serialize)]
 struct Monitoring {
     state: &'static str,
-}
-
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Group {
-    pub group_id: SecurityGroupId,
-    pub group_name: String,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -152,33 +144,25 @@ struct Maintenance {
 pub struct Farm<'a> {
     state: &'a State,
     ending: BTreeSet<InstanceId>,
-    /// Elastic IPs, by the instance that each points to.
-    public: BTreeMap<InstanceId, Ipv4Addr>,
-    network: Option<NetworkId>,
+    interfaces: Interfaces<'a>,
 }
 
 impl<'a> Farm<'a> {
     pub fn of(state: &'a State, farm: FarmId) -> Farm<'a> {
-        let addresses = state.indexes.addresses_by_farm.of(&farm).filter_map(|id| state.rows.addresses.get(&id));
-        let public = addresses.filter_map(|row| match row.target() {
-            Some(Target::Instance(id)) => Some((id, row.ip)),
-            Some(Target::Router) | None => None,
-        });
-        let network = state.indexes.networks_by_farm.of(&farm).next();
-        Farm { state, ending: ending(state, farm), public: public.collect(), network }
+        Farm { state, ending: ending(state, farm), interfaces: Interfaces::new(state, farm) }
     }
 
     pub fn view(&self, row: &Instance) -> InstanceView {
         let is = StateView::of(row, &self.ending);
         let live = is != TERMINATED;
-        let public = self.public.get(&row.id).copied().filter(|_| live);
-        let interface = live.then(|| Interface::of(self.state, row));
+        let interface = live.then(|| self.interfaces.of(row));
+        let public = interface.as_ref().and_then(|nic| nic.association.as_ref()).map(|held| held.public_ip);
         InstanceView {
             instance_id: row.id,
             image_id: row.image,
             instance_state: is,
-            private_dns_name: live.then(|| crate::action::interface::private_dns_name(row.ip)).unwrap_or_default(),
-            dns_name: public.map(|ip| ip.to_string()).unwrap_or_default(),
+            private_dns_name: live.then(|| private_name(row.ip)).unwrap_or_default(),
+            dns_name: public.map(public_name).unwrap_or_default(),
             reason: reason(row, is),
             key_name: row.key.as_ref().map(|key| key.name.clone()),
             ami_launch_index: row.launch_index,
@@ -187,12 +171,12 @@ impl<'a> Farm<'a> {
             launch_time: Time(row.launched),
             placement: Placement { availability_zone: row.class.clone(), group_name: "", tenancy: "default" },
             monitoring: Monitoring { state: "disabled" },
-            subnet_id: self.network.filter(|_| live).map(|id| subnet_id(id, &row.class)),
-            vpc_id: self.network.filter(|_| live),
+            subnet_id: interface.as_ref().and_then(|nic| nic.subnet_id).map(|id| id.to_string()),
+            vpc_id: interface.as_ref().and_then(|nic| nic.vpc_id),
             private_ip_address: live.then_some(row.ip),
             ip_address: public,
             source_dest_check: true,
-            group_set: self.groups(row, live),
+            group_set: interface.as_ref().map(|nic| nic.group_set.clone()).unwrap_or_default(),
             state_reason: state_reason(row, is),
             architecture: "x86_64",
             root_device_type: "ebs",
@@ -221,11 +205,6 @@ impl<'a> Farm<'a> {
             platform_details: "Linux/UNIX",
             usage_operation: "RunInstances",
         }
-    }
-
-    fn groups(&self, row: &Instance, live: bool) -> Set<Group> {
-        let rows = row.groups.iter().filter_map(|id| self.state.rows.security_groups.get(id));
-        rows.filter(|_| live).map(|group| Group { group_id: group.id, group_name: group.name.clone() }).collect()
     }
 
     fn disks(&self, row: &Instance, live: bool) -> Set<Disk> {
