@@ -25,11 +25,13 @@ lint:
 	$(CARGO) fmt --manifest-path policies/Cargo.toml --all --check
 	$(CARGO) clippy --manifest-path policies/Cargo.toml --all-targets -- -D warnings
 
-# Ten thousand schedules of commands, faults and crashes in virtual time, each from its own seed.
+# Ten thousand schedules of commands, faults and crashes in virtual time, each from its own seed; and
+# whatever may come to the EC2 API, for half a minute.
 SEEDS ?= 0..10000
 soak:
 	$(CARGO) build --release -p cascina
 	target/release/cascina simulate schedules --seeds $(SEEDS)
+	$(CARGO) run --release -p cascina-ec2 --example fuzz -- --seconds 30
 
 # A C compiler for SQLite is all that is needed beside Rust.
 AS_ROOT = $(if $(filter 0,$(shell id -u)),,sudo)

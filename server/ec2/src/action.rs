@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use crate::call::Call;
 use crate::code::Code;
 use crate::fault::Fault;
-use crate::wire::{Tree, decode, xml};
+use crate::wire::{ParamError, Tree, decode, xml};
 
 /// Names of Amazon's actions up to the API of 2016-11-15, sorted, whether or not we have them.
 const KNOWN: &str = include_str!("known-actions.txt");
@@ -39,6 +39,7 @@ pub struct Action {
     pub name: &'static str,
     pub access: Access,
     run: Box<dyn Fn(Call, Tree) -> Answer + Send + Sync>,
+    reads: fn(&Tree) -> Result<(), ParamError>,
 }
 
 /// Every action that there is, a line each.
@@ -75,7 +76,7 @@ where
     H: Fn(Call, Q) -> F + Copy + Send + Sync + 'static,
 {
     let run = move |call, tree| -> Answer { Box::pin(answer(call, tree, handler)) };
-    Action { name, access, run: Box::new(run) }
+    Action { name, access, run: Box::new(run), reads: |tree| decode::<Q>(tree).map(drop) }
 }
 
 async fn answer<Q, A, F>(call: Call, tree: Tree, handler: impl Fn(Call, Q) -> F + Send) -> Result<String, Fault>
@@ -134,9 +135,18 @@ impl Action {
     /// Whatever is wrong with the parameters, and whatever the action says.
     pub async fn run(&self, mut call: Call, mut tree: Tree) -> Result<String, Fault> {
         if let Some(given) = tree.take("DryRun") {
-            call.dry_run = decode(&given).map_err(|error: crate::wire::ParamError| error.within("DryRun"))?;
+            call.dry_run = decode(&given).map_err(|error: ParamError| error.within("DryRun"))?;
         }
         (self.run)(call, tree).await
+    }
+
+    /// Whether parameters are a request of this action at all.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with them.
+    pub fn reads(&self, tree: &Tree) -> Result<(), ParamError> {
+        (self.reads)(tree)
     }
 }
 

@@ -11,6 +11,8 @@ mod code;
 pub mod fault;
 pub mod filter;
 pub mod ids;
+#[doc(hidden)]
+pub mod fuzz;
 mod keyring;
 pub mod limit;
 mod noun;
