@@ -4,6 +4,7 @@
 //! and all that is the same for all of them are dealt with around it.
 
 pub mod account;
+pub mod instance;
 pub mod instance_type;
 pub mod region;
 
@@ -42,13 +43,27 @@ pub struct Action {
 
 /// Every action that there is, a line each.
 fn rows() -> Vec<Action> {
-    use Access::Read;
+    use Access::{Read, Write};
     vec![
         row(Read, "DescribeAccountAttributes", account::describe_account_attributes),
         row(Read, "DescribeAvailabilityZones", region::describe_availability_zones),
         row(Read, "DescribeInstanceTypeOfferings", instance_type::describe_instance_type_offerings),
         row(Read, "DescribeInstanceTypes", instance_type::describe_instance_types),
         row(Read, "DescribeRegions", region::describe_regions),
+        row(Write, "RunInstances", instance::run::run_instances),
+        row(Read, "DescribeInstances", instance::describe::describe_instances),
+        row(Read, "DescribeInstanceStatus", instance::status::describe_instance_status),
+        row(Write, "StartInstances", instance::power::start_instances),
+        row(Write, "StopInstances", instance::power::stop_instances),
+        row(Write, "RebootInstances", instance::power::reboot_instances),
+        row(Write, "TerminateInstances", instance::power::terminate_instances),
+        row(Read, "DescribeInstanceAttribute", instance::attribute::describe_instance_attribute),
+        row(Write, "ModifyInstanceAttribute", instance::change::modify_instance_attribute),
+        row(Write, "ResetInstanceAttribute", instance::attribute::reset_instance_attribute),
+        row(Write, "ModifyInstanceMetadataOptions", instance::change::modify_instance_metadata_options),
+        row(Write, "UnmonitorInstances", instance::attribute::unmonitor_instances),
+        row(Read, "GetConsoleOutput", instance::console::get_console_output),
+        row(Read, "GetPasswordData", instance::console::get_password_data),
     ]
 }
 
