@@ -7,12 +7,17 @@ use crate::wire::short;
 /// Kinds of things that clients name by an id or by a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Noun {
+    Acl,
     Address,
+    DhcpOptions,
+    Gateway,
     Image,
     Instance,
     InstanceType,
+    Interface,
     KeyPair,
     Network,
+    RouteTable,
     SecurityGroup,
     SecurityGroupRule,
     Snapshot,
@@ -24,18 +29,24 @@ pub enum Noun {
 }
 
 impl Noun {
-    /// The engine's word for it.
+    /// The engine's word for it, or EC2's as the type of what has tags.
     pub fn of(word: &str) -> Noun {
         match word {
-            "address" | "elastic IP" => Noun::Address,
+            "network-acl" => Noun::Acl,
+            "address" | "elastic IP" | "elastic-ip" => Noun::Address,
+            "dhcp-options" => Noun::DhcpOptions,
+            "internet-gateway" => Noun::Gateway,
             "image" => Noun::Image,
             "instance" => Noun::Instance,
             "flavor" => Noun::InstanceType,
-            "key pair" => Noun::KeyPair,
-            "network" => Noun::Network,
-            "security group" | "group" => Noun::SecurityGroup,
-            "security group rule" => Noun::SecurityGroupRule,
+            "network-interface" => Noun::Interface,
+            "key pair" | "key-pair" => Noun::KeyPair,
+            "network" | "vpc" => Noun::Network,
+            "route-table" => Noun::RouteTable,
+            "security group" | "security-group" | "group" => Noun::SecurityGroup,
+            "security group rule" | "security-group-rule" => Noun::SecurityGroupRule,
             "snapshot" => Noun::Snapshot,
+            "subnet" => Noun::Subnet,
             "volume" => Noun::Volume,
             "class" => Noun::Zone,
             _ => Noun::Other,
@@ -46,17 +57,29 @@ impl Noun {
     pub fn not_found(self, id: &str) -> Fault {
         let id = short(id);
         match self {
+            Noun::Acl => Code::InvalidNetworkAclIdNotFound.fault(format!("The networkAcl ID '{id}' does not exist")),
             Noun::Address if id.starts_with("eipalloc-") => {
                 Code::InvalidAllocationIdNotFound.fault(format!("The allocation ID '{id}' does not exist"))
             }
             Noun::Address => Code::InvalidAddressNotFound.fault(format!("Address '{id}' not found.")),
+            Noun::DhcpOptions => {
+                Code::InvalidDhcpOptionIdNotFound.fault(format!("The dhcpOption ID '{id}' does not exist"))
+            }
+            Noun::Gateway => {
+                Code::InvalidInternetGatewayIdNotFound.fault(format!("The internetGateway ID '{id}' does not exist"))
+            }
             Noun::Image => Code::InvalidAmiIdNotFound.fault(format!("The image id '[{id}]' does not exist")),
             Noun::Instance => Code::InvalidInstanceIdNotFound.fault(format!("The instance ID '{id}' does not exist")),
             Noun::InstanceType => {
                 Code::InvalidInstanceType.fault(format!("The following supplied instance types do not exist: [{id}]"))
             }
+            Noun::Interface => Code::InvalidNetworkInterfaceIdNotFound
+                .fault(format!("The networkInterface ID '{id}' does not exist")),
             Noun::KeyPair => Code::InvalidKeyPairNotFound.fault(format!("The key pair '{id}' does not exist")),
             Noun::Network => Code::InvalidVpcIdNotFound.fault(format!("The vpc ID '{id}' does not exist")),
+            Noun::RouteTable => {
+                Code::InvalidRouteTableIdNotFound.fault(format!("The routeTable ID '{id}' does not exist"))
+            }
             Noun::SecurityGroup => {
                 Code::InvalidGroupNotFound.fault(format!("The security group '{id}' does not exist"))
             }
@@ -72,23 +95,28 @@ impl Noun {
 
     /// It cannot be an id of such a thing. What has a name rather than an id is simply not there.
     pub fn malformed(self, id: &str) -> Fault {
-        let code = match self {
-            Noun::Address => Code::InvalidAllocationIdMalformed,
-            Noun::Image => Code::InvalidAmiIdMalformed,
-            Noun::Instance => Code::InvalidInstanceIdMalformed,
-            Noun::SecurityGroup => Code::InvalidGroupIdMalformed,
-            Noun::Snapshot => Code::InvalidSnapshotIdMalformed,
-            Noun::Volume => Code::InvalidVolumeIdMalformed,
-            Noun::InstanceType
+        let (code, prefix) = match self {
+            Noun::Address => (Code::InvalidAllocationIdMalformed, "eipalloc-"),
+            Noun::Image => (Code::InvalidAmiIdMalformed, "ami-"),
+            Noun::Instance => (Code::InvalidInstanceIdMalformed, "i-"),
+            Noun::SecurityGroup => (Code::InvalidGroupIdMalformed, "sg-"),
+            Noun::SecurityGroupRule => (Code::InvalidSecurityGroupRuleIdMalformed, "sgr-"),
+            Noun::Snapshot => (Code::InvalidSnapshotIdMalformed, "snap-"),
+            Noun::Volume => (Code::InvalidVolumeIdMalformed, "vol-"),
+            Noun::Acl
+            | Noun::DhcpOptions
+            | Noun::Gateway
+            | Noun::InstanceType
+            | Noun::Interface
             | Noun::KeyPair
             | Noun::Network
-            | Noun::SecurityGroupRule
+            | Noun::RouteTable
             | Noun::Subnet
             | Noun::Zone
             | Noun::Other => {
                 return self.not_found(id);
             }
         };
-        code.fault(format!("Invalid id: \"{}\"", short(id)))
+        code.fault(format!("Invalid id: \"{}\" (expecting \"{prefix}...\")", short(id)))
     }
 }

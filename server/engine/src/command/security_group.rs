@@ -168,7 +168,7 @@ fn check(state: &State, group: &SecurityGroup, rule: &NewRule) -> Result<(), Ref
     }
     let ports = match rule.traffic {
         Traffic::Tcp(ports) | Traffic::Udp(ports) => Some(ports),
-        Traffic::All | Traffic::Icmp { .. } | Traffic::Other { .. } => None,
+        Traffic::All | Traffic::Icmp { .. } | Traffic::Icmp6 { .. } | Traffic::Other { .. } => None,
     };
     if let Some(ports) = ports.filter(|ports| ports.from > ports.to) {
         return Err(Refusal::invalid("ports", format!("{}-{}", ports.from, ports.to), "first to last, 0 to 65535"));
