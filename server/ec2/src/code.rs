@@ -34,6 +34,7 @@ codes! {
     400 {
         // Requests.
         FilterLimitExceeded "FilterLimitExceeded"
+        IncompleteBody "IncompleteBody"
         IncompleteSignature "IncompleteSignature"
         InvalidAction "InvalidAction"
         InvalidNextToken "InvalidNextToken"
@@ -97,6 +98,7 @@ codes! {
         InvalidGroupInUse "InvalidGroup.InUse"
         InvalidGroupNotFound "InvalidGroup.NotFound"
         InvalidGroupReserved "InvalidGroup.Reserved"
+        InvalidSecurityGroupRuleIdNotFound "InvalidSecurityGroupRuleId.NotFound"
         InvalidPermissionDuplicate "InvalidPermission.Duplicate"
         InvalidPermissionMalformed "InvalidPermission.Malformed"
         InvalidPermissionNotFound "InvalidPermission.NotFound"
@@ -106,6 +108,7 @@ codes! {
         // Tags.
         TagLimitExceeded "TagLimitExceeded"
         // Volumes and snapshots.
+        InsufficientVolumeCapacity "InsufficientVolumeCapacity"
         InvalidAttachmentNotFound "InvalidAttachment.NotFound"
         InvalidSnapshotIdMalformed "InvalidSnapshotID.Malformed"
         InvalidSnapshotInUse "InvalidSnapshot.InUse"

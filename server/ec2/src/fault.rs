@@ -66,10 +66,11 @@ impl Fault {
             Refusal::Invalid { field, value, allowed } if field == "flavor" => Code::InvalidInstanceType
                 .fault(format!("Invalid value '{value}' for InstanceType. It should be {allowed}")),
             Refusal::Invalid { field, value, allowed } => {
-                ParamError::Invalid { name: field, value, why: format!("It should be {allowed}") }.into()
+                ParamError::Invalid { name: parameter(&field), value, why: format!("It should be {allowed}") }.into()
             }
             Refusal::NotFound { noun, id } => Noun::of(noun).not_found(&id),
             Refusal::Conflict(_) => conflict.fault(message),
+            Refusal::Protected(_) => Code::OperationNotPermitted.fault(message),
             Refusal::Forbidden(_) => Code::UnauthorizedOperation
                 .fault(format!("You are not authorized to perform this operation: {message}")),
             Refusal::Denied { decision, reasons } => Code::UnauthorizedOperation.fault(denial(decision, &reasons)),
@@ -84,7 +85,8 @@ impl Fault {
             }
             Refusal::NoHost { decision, why } => Code::InsufficientInstanceCapacity
                 .fault(format!("There is not enough capacity for your request: {why} Decision: {decision}.")),
-            Refusal::Exhausted("elastic IP") => Code::InsufficientAddressCapacity.fault(message),
+            Refusal::Exhausted(what) if what.contains("IP") => Code::InsufficientAddressCapacity.fault(message),
+            Refusal::Exhausted(what) if what.contains("volume") => Code::InsufficientVolumeCapacity.fault(message),
             Refusal::Exhausted(_) => Code::InsufficientInstanceCapacity.fault(message),
             Refusal::KeyReused(_) => {
                 Code::IdempotentParameterMismatch.fault("Client token already used before with different parameters.")
@@ -126,6 +128,31 @@ fn denial(decision: DecisionId, reasons: &[Reason]) -> String {
 fn amounts(offer: Amounts) -> String {
     let fields = offer.fields().into_iter().map(|(name, amount)| format!("{amount} {name}"));
     fields.collect::<Vec<_>>().join(", ")
+}
+
+/// What clients call a field of the engine's.
+fn parameter(field: &str) -> String {
+    match field {
+        "class" => "AvailabilityZone".into(),
+        "flavor" => "InstanceType".into(),
+        "groups" => "SecurityGroupId".into(),
+        "image" => "ImageId".into(),
+        "instance" | "instances" => "InstanceId".into(),
+        "ports" => "IpPermissions".into(),
+        _ => {
+            let mut name = String::with_capacity(field.len());
+            let mut begins = true;
+            for c in field.chars() {
+                match c {
+                    '_' => {}
+                    c if begins => name.push(c.to_ascii_uppercase()),
+                    c => name.push(c),
+                }
+                begins = matches!(c, '_' | '.');
+            }
+            name
+        }
+    }
 }
 
 /// Which limit it is, by the engine's word for what is limited.

@@ -14,6 +14,7 @@ pub enum Noun {
     KeyPair,
     Network,
     SecurityGroup,
+    SecurityGroupRule,
     Snapshot,
     Subnet,
     Volume,
@@ -33,6 +34,7 @@ impl Noun {
             "key pair" => Noun::KeyPair,
             "network" => Noun::Network,
             "security group" | "group" => Noun::SecurityGroup,
+            "security group rule" => Noun::SecurityGroupRule,
             "snapshot" => Noun::Snapshot,
             "volume" => Noun::Volume,
             "class" => Noun::Zone,
@@ -58,6 +60,8 @@ impl Noun {
             Noun::SecurityGroup => {
                 Code::InvalidGroupNotFound.fault(format!("The security group '{id}' does not exist"))
             }
+            Noun::SecurityGroupRule => Code::InvalidSecurityGroupRuleIdNotFound
+                .fault(format!("The security group rule ID '{id}' does not exist")),
             Noun::Snapshot => Code::InvalidSnapshotNotFound.fault(format!("The snapshot '{id}' does not exist.")),
             Noun::Subnet => Code::InvalidSubnetIdNotFound.fault(format!("The subnet ID '{id}' does not exist")),
             Noun::Volume => Code::InvalidVolumeNotFound.fault(format!("The volume '{id}' does not exist.")),
@@ -75,7 +79,13 @@ impl Noun {
             Noun::SecurityGroup => Code::InvalidGroupIdMalformed,
             Noun::Snapshot => Code::InvalidSnapshotIdMalformed,
             Noun::Volume => Code::InvalidVolumeIdMalformed,
-            Noun::InstanceType | Noun::KeyPair | Noun::Network | Noun::Subnet | Noun::Zone | Noun::Other => {
+            Noun::InstanceType
+            | Noun::KeyPair
+            | Noun::Network
+            | Noun::SecurityGroupRule
+            | Noun::Subnet
+            | Noun::Zone
+            | Noun::Other => {
                 return self.not_found(id);
             }
         };

@@ -24,6 +24,7 @@ fn a_full_cloud_is_not_tried_again() {
     assert_eq!((code, status), ("InsufficientInstanceCapacity", 400));
     assert!(message.ends_with("all are full. Decision: decision-00000000000000009."), "{message}");
     assert_eq!(said(Refusal::Exhausted("elastic IP")).0, "InsufficientAddressCapacity");
+    assert_eq!(said(Refusal::Exhausted("room in the volume store of this class")).0, "InsufficientVolumeCapacity");
     assert_eq!(said(Refusal::Exhausted("address in the farm's subnet")).0, "InsufficientInstanceCapacity");
 }
 
@@ -55,6 +56,7 @@ fn what_is_not_there_is_told_by_its_kind() {
         ("security group", "web", "InvalidGroup.NotFound"),
         ("key pair", "mine", "InvalidKeyPair.NotFound"),
         ("volume", "vol-1", "InvalidVolume.NotFound"),
+        ("security group rule", "sgr-1", "InvalidSecurityGroupRuleId.NotFound"),
         ("snapshot", "snap-1", "InvalidSnapshot.NotFound"),
         ("flavor", "m9", "InvalidInstanceType"),
         ("class", "moon", "InvalidZone.NotFound"),
@@ -78,11 +80,14 @@ fn a_conflict_is_what_the_action_calls_it() {
 
 #[test]
 fn others() {
-    let invalid = Refusal::invalid("count", 0, "1 to 100");
-    let text = "Value (0) for parameter count is invalid. It should be 1 to 100";
+    let invalid = Refusal::invalid("min_count", 0, "1 to 100");
+    let text = "Value (0) for parameter MinCount is invalid. It should be 1 to 100";
     assert_eq!(said(invalid), ("InvalidParameterValue", 400, text.into()));
+    assert!(said(Refusal::invalid("tag.key", "", "1 to 128 characters")).2.contains("parameter Tag.Key is"));
+    assert!(said(Refusal::invalid("class", "moon", "workers")).2.contains("parameter AvailabilityZone is"));
     assert_eq!(said(Refusal::invalid("flavor", "m9", "m1.small")).0, "InvalidInstanceType");
     assert_eq!(said(Refusal::KeyReused("t".into())).0, "IdempotentParameterMismatch");
+    assert_eq!(said(Refusal::Protected("it is protected".into())).0, "OperationNotPermitted");
     assert_eq!(said(Refusal::Forbidden("viewers look".into())).1, 403);
 }
 

@@ -96,6 +96,16 @@ pub fn verify(
     }
 }
 
+/// The access key that a request says it is signed with, whether or not it is: for the books, where it is
+/// shortened and made safe. Empty if it names none.
+pub fn claimed_key(received: &Received<'_>) -> String {
+    let header = received.values("authorization").next().and_then(|value| std::str::from_utf8(value).ok());
+    let of_header = header.and_then(|text| text.split_once("Credential=")).map(|(_, rest)| rest);
+    let given = of_header.or_else(|| received.params.get("X-Amz-Credential"));
+    let given = given.or_else(|| received.params.get("AWSAccessKeyId")).unwrap_or_default();
+    given.chars().take_while(char::is_ascii_alphanumeric).take(32).collect()
+}
+
 impl Received<'_> {
     fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
         self.headers.iter().filter(move |(given, _)| *given == name).map(|(_, value)| *value)

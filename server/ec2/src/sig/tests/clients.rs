@@ -44,6 +44,7 @@ fn not_with_another_key_or_secret() {
         let wrong = verify(&received, NOW, &rules(), |_| Some("another".into())).unwrap_err();
         assert_eq!(unknown, wrong, "{name}");
         assert_eq!((wrong.code, wrong.status()), (Code::AuthFailure, 401), "{name}");
+        assert_eq!(claimed_key(&received), KEY, "{name}");
     }
 }
 

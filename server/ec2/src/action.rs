@@ -1,0 +1,155 @@
+//! What can be asked: the one table of actions, a row each.
+//!
+//! An action is an `async fn` from a [`Call`] and its request to its response; parameters, XML, dry runs
+//! and all that is the same for all of them are dealt with around it.
+
+pub mod account;
+pub mod instance_type;
+pub mod region;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::call::Call;
+use crate::code::Code;
+use crate::fault::Fault;
+use crate::wire::{Tree, decode, xml};
+
+/// Names of Amazon's actions up to the API of 2016-11-15, sorted, whether or not we have them.
+const KNOWN: &str = include_str!("known-actions.txt");
+
+/// What an action does with the farm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Looks at it; viewers may.
+    Read,
+    /// Changes it.
+    Write,
+}
+
+type Answer = Pin<Box<dyn Future<Output = Result<String, Fault>> + Send>>;
+
+/// A row of the table.
+pub struct Action {
+    pub name: &'static str,
+    pub access: Access,
+    run: Box<dyn Fn(Call, Tree) -> Answer + Send + Sync>,
+}
+
+/// Every action that there is, a line each.
+fn rows() -> Vec<Action> {
+    use Access::Read;
+    vec![
+        row(Read, "DescribeAccountAttributes", account::describe_account_attributes),
+        row(Read, "DescribeAvailabilityZones", region::describe_availability_zones),
+        row(Read, "DescribeInstanceTypeOfferings", instance_type::describe_instance_type_offerings),
+        row(Read, "DescribeInstanceTypes", instance_type::describe_instance_types),
+        row(Read, "DescribeRegions", region::describe_regions),
+    ]
+}
+
+fn row<Q, A, F, H>(access: Access, name: &'static str, handler: H) -> Action
+where
+    Q: DeserializeOwned + Send + 'static,
+    A: Serialize + Send + 'static,
+    F: Future<Output = Result<A, Fault>> + Send + 'static,
+    H: Fn(Call, Q) -> F + Copy + Send + Sync + 'static,
+{
+    let run = move |call, tree| -> Answer { Box::pin(answer(call, tree, handler)) };
+    Action { name, access, run: Box::new(run) }
+}
+
+async fn answer<Q, A, F>(call: Call, tree: Tree, handler: impl Fn(Call, Q) -> F + Send) -> Result<String, Fault>
+where
+    Q: DeserializeOwned + Send,
+    A: Serialize + Send,
+    F: Future<Output = Result<A, Fault>> + Send,
+{
+    let request = decode(&tree)?;
+    let (action, version, id, dry_run) = (call.action, call.version.clone(), call.request_id.clone(), call.dry_run);
+    let answer = handler(call, request).await?;
+    // Whoever only looks has changed nothing, and was allowed to.
+    if dry_run {
+        return Err(Fault::dry_run());
+    }
+    xml::response(action, &version, &id, &answer).map_err(|error| {
+        tracing::error!(%error, action, "a response could not be written");
+        Fault::internal()
+    })
+}
+
+/// The table, by name.
+pub struct Actions(HashMap<&'static str, Action>);
+
+impl Default for Actions {
+    fn default() -> Actions {
+        Actions(rows().into_iter().map(|row| (row.name, row)).collect())
+    }
+}
+
+impl Actions {
+    /// # Errors
+    ///
+    /// `UnsupportedOperation` for actions that Amazon has and we do not, else `InvalidAction`.
+    pub fn find(&self, name: &str) -> Result<&Action, Fault> {
+        self.0.get(name).ok_or_else(|| {
+            if KNOWN.lines().any(|known| known == name) {
+                return Code::UnsupportedOperation.fault(format!("The action {name} is not supported here."));
+            }
+            let name = crate::wire::short(name);
+            Code::InvalidAction.fault(format!("The action {name} is not valid for this web service."))
+        })
+    }
+
+    /// Names with what they do, sorted.
+    pub fn list(&self) -> Vec<(&'static str, Access)> {
+        let mut list: Vec<_> = self.0.values().map(|row| (row.name, row.access)).collect();
+        list.sort_unstable_by_key(|(name, _)| *name);
+        list
+    }
+}
+
+impl Action {
+    /// # Errors
+    ///
+    /// Whatever is wrong with the parameters, and whatever the action says.
+    pub async fn run(&self, mut call: Call, mut tree: Tree) -> Result<String, Fault> {
+        if let Some(given) = tree.take("DryRun") {
+            call.dry_run = decode(&given).map_err(|error: crate::wire::ParamError| error.within("DryRun"))?;
+        }
+        (self.run)(call, tree).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_action_is_one_of_amazons_and_there_once() {
+        let rows = rows();
+        assert_eq!(Actions::default().0.len(), rows.len());
+        for row in rows {
+            assert!(KNOWN.lines().any(|known| known == row.name), "{}", row.name);
+            let looks = ["Describe", "Get", "List", "Search"].iter().any(|verb| row.name.starts_with(verb));
+            assert_eq!(looks, row.access == Access::Read, "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_told_apart() {
+        let actions = Actions::default();
+        let fault = |name: &str| actions.find(name).err().unwrap();
+        assert_eq!(
+            fault("CreateTransitGateway").to_string(),
+            "UnsupportedOperation: The action CreateTransitGateway is not supported here."
+        );
+        assert_eq!(fault("describeregions").code, Code::InvalidAction);
+        assert!(fault(&"x".repeat(10_000)).message.len() < 300);
+        assert!(KNOWN.lines().is_sorted());
+    }
+}

@@ -1,0 +1,95 @@
+//! A call that has been let in: who makes it, on which farm, and what it may use.
+
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use cascina_core::command::{Command, Outcome};
+use cascina_core::id::{AccessKeyId, FarmId, TenantId};
+use cascina_core::principal::Principal;
+use cascina_core::units::Timestamp;
+use cascina_engine::{Engine, Idempotency, Request};
+
+use crate::code::Code;
+use crate::fault::Fault;
+use crate::page::{Asked, Page};
+use crate::settings::Settings;
+
+/// Characters of a client's token.
+const TOKEN: RangeInclusive<usize> = 1..=64;
+
+#[derive(Clone)]
+pub struct Call {
+    pub engine: Engine,
+    pub settings: Arc<Settings>,
+    pub action: &'static str,
+    pub who: Principal,
+    pub key: AccessKeyId,
+    /// All that an action sees and changes is this farm's.
+    pub farm: FarmId,
+    pub tenant: TenantId,
+    /// The farm as EC2 knows it, in twelve digits.
+    pub account: String,
+    /// Of the API, as the client names it.
+    pub version: String,
+    pub request_id: String,
+    /// The header `Host`.
+    pub host: String,
+    pub now: Timestamp,
+    /// Nothing may change; [`Call::submit`] sees to it.
+    pub dry_run: bool,
+    /// SHA-256 over action and parameters, in hex.
+    pub request: String,
+    /// Tells queries apart whose pages they are.
+    pub query: [u8; 8],
+}
+
+impl Call {
+    /// Has the engine carry out a command. `conflict` is what this action says of things that are not in
+    /// the right state.
+    ///
+    /// # Errors
+    ///
+    /// The engine's refusal, and `DryRunOperation` if nothing may change.
+    pub async fn submit(&self, command: Command, conflict: Code) -> Result<Outcome, Fault> {
+        self.submit_once(command, conflict, None).await
+    }
+
+    /// The same, once for a client's token: whoever repeats it gets the first outcome again.
+    ///
+    /// # Errors
+    ///
+    /// Also `IdempotentParameterMismatch` if the token was used for something else.
+    pub async fn submit_once(&self, command: Command, conflict: Code, token: Option<&str>) -> Result<Outcome, Fault> {
+        let idempotency = token.map(|token| self.idempotency(token)).transpose()?;
+        if self.dry_run {
+            return Err(Fault::dry_run());
+        }
+        let request = Request { principal: self.who.clone(), command, idempotency };
+        self.engine.submit(request).await.map_err(|error| Fault::from_engine(error, conflict))
+    }
+
+    fn idempotency(&self, token: &str) -> Result<Idempotency, Fault> {
+        if !TOKEN.contains(&token.len()) || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Fault::invalid("ClientToken", token, "It should be 1 to 64 visible ASCII characters"));
+        }
+        // A farm's users may use the same token for different things, and so may its actions.
+        let key = format!("{}/{}/{token}", self.farm, self.action);
+        Ok(Idempotency { key, request: self.request.clone() })
+    }
+
+    /// Which part of a list is wanted; `named` says whether things were asked for by their ids.
+    ///
+    /// # Errors
+    ///
+    /// See [`Page::new`].
+    pub fn page<K: Ord + std::fmt::Display + FromStr>(
+        &self,
+        most: Option<i64>,
+        token: Option<&str>,
+        named: bool,
+        range: RangeInclusive<u32>,
+    ) -> Result<Page<K>, Fault> {
+        Page::new(Asked { most, token, named, query: self.query }, range)
+    }
+}

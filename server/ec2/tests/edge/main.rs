@@ -1,0 +1,8 @@
+//! The edge over an engine with simulated hosts, asked as clients ask.
+
+mod client;
+mod credentials;
+mod limits;
+mod requests;
+mod site;
+mod zones_and_types;
