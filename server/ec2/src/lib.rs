@@ -10,6 +10,7 @@ pub mod call;
 mod code;
 pub mod fault;
 pub mod filter;
+pub mod ids;
 mod keyring;
 pub mod limit;
 mod noun;
@@ -17,6 +18,7 @@ pub mod page;
 mod serve;
 mod settings;
 pub mod sig;
+pub mod tags;
 pub mod wire;
 
 pub use call::Call;
