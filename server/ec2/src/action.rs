@@ -4,8 +4,11 @@
 //! and all that is the same for all of them are dealt with around it.
 
 pub mod account;
+pub mod address;
 pub mod instance_type;
+pub mod interface;
 pub mod region;
+pub mod vpc;
 
 use std::collections::HashMap;
 use std::future::Future;
