@@ -5,8 +5,11 @@
 
 pub mod account;
 pub mod instance;
+pub mod address;
 pub mod instance_type;
+pub mod interface;
 pub mod region;
+pub mod vpc;
 
 use std::collections::HashMap;
 use std::future::Future;
