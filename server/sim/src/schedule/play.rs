@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use cascina_core::command::Command;
-use cascina_core::id::TenantId;
+use cascina_core::id::{InstanceId, TenantId};
 use cascina_core::name::Name;
 use cascina_core::principal::{Principal, Role};
 use cascina_core::state::State;
@@ -13,7 +14,7 @@ use cascina_engine::Idempotency;
 use serde::Serialize;
 
 use super::site::{bindings, small_site};
-use super::{addresses, farms, houses, rules, tenants, trouble};
+use super::{addresses, belongings, disks, farms, groups, houses, images, launches, rules, tenants, trouble};
 use crate::books::Keep;
 use crate::chance::Chance;
 use crate::client::{Answered, Heard, Request};
@@ -88,6 +89,25 @@ const ACTIONS: &[(u64, Action)] = &[
     (15, addresses::disassociate),
     (15, addresses::release),
     (20, addresses::forward),
+    (40, launches::change),
+    (25, groups::create),
+    (10, groups::delete),
+    (30, groups::authorize),
+    (12, groups::revoke),
+    (15, groups::modify),
+    (15, belongings::key_pairs),
+    (20, belongings::tag),
+    (50, disks::create),
+    (60, disks::attach),
+    (30, disks::detach),
+    (20, disks::resize),
+    (20, disks::delete),
+    (40, disks::snapshot),
+    (15, disks::drop_snapshot),
+    (20, images::create),
+    (12, images::of_snapshot),
+    (10, images::set),
+    (10, images::deregister),
     (15, tenants::quota),
     (10, tenants::suspend),
     (10, tenants::found),
@@ -101,6 +121,7 @@ const ACTIONS: &[(u64, Action)] = &[
     (12, rules::rebind),
     (6, rules::unbind),
     (40, Play::repeat),
+    (15, Play::repeat_answered),
     (45, trouble::faults),
     (30, trouble::hosts),
     (15, trouble::guests),
@@ -141,7 +162,7 @@ fn quick() -> Latencies {
 fn play_once(policies: &Policies, seed: u64, options: &Options) -> Result<Summary, Box<Failure>> {
     let failure = |broken, trail| Box::new(Failure { seed, broken, trail });
     let mut chance = Chance::new(seed);
-    let actions = 20 + chance.below(80) as u32;
+    let actions = 20 + chance.below(110) as u32;
     // Some seeds without any, so that the other troubles are seen alone.
     let permille = chance.pick(&[0, 3, 10, 30, 60]).unwrap_or(0);
     let seeded = Crashes::now_and_then(permille, chance.number());
@@ -269,6 +290,21 @@ impl Play {
         let which = self.chance.below(self.unheard.len() as u64) as usize;
         let request = self.unheard.swap_remove(which);
         self.sim.submit(request);
+    }
+
+    /// Asks again what was answered, for example because the answer was forgotten: as long as what came
+    /// of it lives, the answer is the same.
+    fn repeat_answered(&mut self) {
+        let live = |id: &InstanceId| self.state().rows.instances.get(id).is_some_and(|row| row.is_live());
+        let again = |answered: &&Answered| match &answered.heard {
+            Heard::Done(outcome) => answered.request.idempotency.is_some() && outcome.instances.iter().any(live),
+            Heard::Refused(_) | Heard::Fault(_) | Heard::Nothing => false,
+        };
+        let requests: Vec<_> = self.heard.iter().filter(again).map(|answered| Arc::clone(&answered.request)).collect();
+        let which = self.chance.below(requests.len() as u64) as usize;
+        if let Some(request) = requests.get(which) {
+            self.sim.submit(Request::clone(request));
+        }
     }
 
     fn summary(&self, seed: u64, stuck: u64) -> Summary {
