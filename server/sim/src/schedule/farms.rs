@@ -53,6 +53,9 @@ fn lines(play: &mut Play, farm: Option<FarmId>) -> NewInstances {
 }
 
 pub fn create(play: &mut Play) {
+    if play.narrow && farms(play.state(), |farm| !farm.is_over()).len() > 1 {
+        return run(play);
+    }
     let known: Vec<_> = play.state().rows.tenants.values().map(|row| row.name.clone()).collect();
     let tenant = match known.get(play.chance.below(2 * known.len() as u64 + 2) as usize) {
         Some(tenant) => tenant.clone(),

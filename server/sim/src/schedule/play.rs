@@ -132,6 +132,8 @@ const ACTIONS: &[(u64, Action)] = &[
 pub struct Play {
     pub sim: Simulation,
     pub chance: Chance,
+    /// Few farms, in which more is done.
+    pub narrow: bool,
     /// Names that were given, so that each is new.
     named: u64,
     /// What clients have heard.
@@ -191,7 +193,8 @@ fn play_once(policies: &Policies, seed: u64, options: &Options) -> Result<Summar
         told: options.told,
     };
     let sim = Simulation::new(setup).map_err(|broken| failure(broken, Vec::new()))?;
-    let mut play = Play { sim, chance, named: 0, heard: Vec::new(), unheard: Vec::new() };
+    let narrow = chance.permille(500);
+    let mut play = Play { sim, chance, narrow, named: 0, heard: Vec::new(), unheard: Vec::new() };
     let actions = options.actions.unwrap_or(actions);
     match play.through(actions) {
         Ok(stuck) => Ok(play.summary(seed, stuck)),

@@ -36,7 +36,7 @@ pub fn small_site() -> SiteSpec {
             private_pool: Ipv4Net::new_assert([10, 64, 0, 0].into(), 20),
             public_pool: vec![([192, 0, 2, 1].into(), [192, 0, 2, 12].into())],
             // Short, so that answers are kept longer only as long as what came of them lives.
-            receipt_ms: 60_000,
+            receipt_ms: 400_000,
             ..Site::default()
         },
         classes: vec![class("services", ClassKind::Services, 1000), class("workers", ClassKind::Workers, 1000)],
