@@ -24,7 +24,8 @@ pub fn farms(state: &State, wanted: impl Fn(FarmState) -> bool) -> Vec<FarmId> {
 /// With what they are given at launch, if they are for a farm that is there.
 fn lines(play: &mut Play, farm: Option<FarmId>) -> NewInstances {
     let flavors: Vec<_> = play.state().rows.flavors.keys().cloned().collect();
-    let which = play.chance.below(flavors.len() as u64 + 1) as usize;
+    let known = play.chance.permille(900);
+    let which = if known { play.chance.below(flavors.len() as u64) as usize } else { flavors.len() };
     let max_count = match play.chance.below(20) {
         0 => 80,
         1..4 => play.chance.between((5, 20)) as u32,
