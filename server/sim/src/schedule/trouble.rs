@@ -7,7 +7,7 @@ use cascina_drivers::sim::{CallKind, Fault, Incident, Probability, Rule};
 
 use super::play::Play;
 
-const CALLS: [CallKind; 10] = [
+const CALLS: [CallKind; 19] = [
     CallKind::DefineNetwork,
     CallKind::RemoveNetwork,
     CallKind::StageDisk,
@@ -17,6 +17,15 @@ const CALLS: [CallKind; 10] = [
     CallKind::Destroy,
     CallKind::ApplyRouter,
     CallKind::ProbeRouter,
+    CallKind::ApplyFirewall,
+    CallKind::MakeVolume,
+    CallKind::ResizeVolume,
+    CallKind::RemoveVolume,
+    CallKind::AttachVolume,
+    CallKind::DetachVolume,
+    CallKind::MakeSnapshot,
+    CallKind::RemoveSnapshot,
+    CallKind::Stored,
     CallKind::Inventory,
 ];
 
