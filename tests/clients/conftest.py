@@ -34,9 +34,13 @@ def settings(**more):
 
 def client(keys=KEYS, **more):
     return boto3.client(
-        "ec2", endpoint_url=URL, region_name=REGION,
-        aws_access_key_id=keys[0], aws_secret_access_key=keys[1], config=settings(**more),
-    )  # fmt: skip
+        "ec2",
+        endpoint_url=URL,
+        region_name=REGION,
+        aws_access_key_id=keys[0],
+        aws_secret_access_key=keys[1],
+        config=settings(**more),
+    )
 
 
 @contextmanager

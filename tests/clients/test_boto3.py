@@ -2,16 +2,32 @@
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
 from botocore.exceptions import WaiterError
 
 from conftest import (
-    FLAVOR, IMAGE, KEYS, NOBODY, OTHER_FLAVOR, REGION, URL, ZONE,
-    client, end, find, launch, moto_differs, refused, settings, tags_of, until, wait,
-)  # fmt: skip
+    FLAVOR,
+    IMAGE,
+    KEYS,
+    NOBODY,
+    OTHER_FLAVOR,
+    REGION,
+    URL,
+    ZONE,
+    client,
+    end,
+    find,
+    launch,
+    moto_differs,
+    refused,
+    settings,
+    tags_of,
+    until,
+    wait,
+)
 
 STATES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
 
@@ -19,9 +35,13 @@ STATES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "s
 @pytest.fixture(scope="module")
 def resource():
     return boto3.resource(
-        "ec2", endpoint_url=URL, region_name=REGION,
-        aws_access_key_id=KEYS[0], aws_secret_access_key=KEYS[1], config=settings(),
-    )  # fmt: skip
+        "ec2",
+        endpoint_url=URL,
+        region_name=REGION,
+        aws_access_key_id=KEYS[0],
+        aws_secret_access_key=KEYS[1],
+        config=settings(),
+    )
 
 
 def change(answer, kind):
@@ -160,7 +180,7 @@ def test_every_field(ec2, make_group, run, key_pair, account):
     assert seen["StateTransitionReason"] == ""
     assert seen["PrivateDnsName"]
     assert seen["ClientToken"]
-    assert abs(datetime.now(timezone.utc) - seen["LaunchTime"]) < timedelta(minutes=5)
+    assert abs(datetime.now(UTC) - seen["LaunchTime"]) < timedelta(minutes=5)
 
 
 def test_its_network_interface(ec2, instance):
@@ -252,7 +272,7 @@ def test_console_output(ec2, instance):
     answer = until(lambda: (found := ec2.get_console_output(InstanceId=instance)).get("Output") and found)
     assert answer["InstanceId"] == instance
     assert isinstance(answer["Output"], str)
-    assert abs(datetime.now(timezone.utc) - answer["Timestamp"]) < timedelta(minutes=5)
+    assert abs(datetime.now(UTC) - answer["Timestamp"]) < timedelta(minutes=5)
     assert ec2.get_console_output(InstanceId=instance, Latest=True)["InstanceId"] == instance
 
 
@@ -266,7 +286,10 @@ def test_password_data(ec2, instance):
 @moto_differs("does not know the action")
 def test_monitoring(ec2, run):
     (instance,) = run()
-    for action, states in (ec2.monitor_instances, ("pending", "enabled")), (ec2.unmonitor_instances, ("disabling", "disabled")):
+    for action, states in (
+        (ec2.monitor_instances, ("pending", "enabled")),
+        (ec2.unmonitor_instances, ("disabling", "disabled")),
+    ):
         (one,) = action(InstanceIds=[instance])["InstanceMonitorings"]
         assert one["InstanceId"] == instance
         assert one["Monitoring"]["State"] in states
@@ -353,7 +376,9 @@ def test_the_mapping_as_an_attribute(ec2, instance):
 
 
 def test_the_root_device_as_an_attribute(ec2, instance):
-    assert attribute(ec2, instance, "rootDeviceName")["RootDeviceName"]["Value"] == find(ec2, instance)["RootDeviceName"]
+    assert (
+        attribute(ec2, instance, "rootDeviceName")["RootDeviceName"]["Value"] == find(ec2, instance)["RootDeviceName"]
+    )
 
 
 @moto_differs("shows those that were asked for only")
@@ -390,7 +415,10 @@ def test_the_old_form_of_changing(ec2, instance):
         ("InvalidParameterCombination", {}),
         ("MissingParameter", {"Attribute": "disableApiTermination"}),
         ("InvalidParameterValue", {"Attribute": "colour", "Value": "red"}),
-        ("InvalidParameterCombination", {"DisableApiTermination": {"Value": False}, "SourceDestCheck": {"Value": True}}),
+        (
+            "InvalidParameterCombination",
+            {"DisableApiTermination": {"Value": False}, "SourceDestCheck": {"Value": True}},
+        ),
         ("InvalidGroup.NotFound", {"Groups": [f"sg-{NOBODY}"]}),
         ("InvalidParameterValue", {"Attribute": "sourceDestCheck", "Value": "perhaps"}),
     ],
@@ -435,7 +463,9 @@ def test_groups_change_while_it_runs(ec2, make_group, run):
         ("InvalidGroup.NotFound", {"SecurityGroupIds": [f"sg-{NOBODY}"]}),
         pytest.param("InvalidGroup.NotFound", {"SecurityGroups": ["nobody's"]}, marks=moto_differs("breaks")),
         ("InvalidSubnetID.NotFound", {"SubnetId": f"subnet-{NOBODY}"}),
-        pytest.param("InvalidParameterValue", {"InstanceType": "m9.enormous"}, marks=moto_differs("has a code of its own")),
+        pytest.param(
+            "InvalidParameterValue", {"InstanceType": "m9.enormous"}, marks=moto_differs("has a code of its own")
+        ),
         ("InvalidParameterValue", {"Placement": {"AvailabilityZone": "mars"}}),
         pytest.param("InvalidParameterValue", {"MinCount": 2, "MaxCount": 1}, marks=moto_differs("counts as it likes")),
         pytest.param("InvalidParameterValue", {"MinCount": 0, "MaxCount": 0}, marks=moto_differs("counts as it likes")),
@@ -465,7 +495,14 @@ ON_ONE = [
     ("get_password_data", {}),
     ("create_image", {"Name": "never"}),
 ]
-ON_MANY = ["describe_instances", "describe_instance_status", "start_instances", "stop_instances", "reboot_instances", "terminate_instances"]
+ON_MANY = [
+    "describe_instances",
+    "describe_instance_status",
+    "start_instances",
+    "stop_instances",
+    "reboot_instances",
+    "terminate_instances",
+]
 
 
 @pytest.mark.parametrize("action, parameters", ON_ONE)
@@ -603,10 +640,14 @@ def test_the_resource_api(resource, make_group, name):
     pair = resource.create_key_pair(KeyName=name)
     try:
         (instance,) = resource.create_instances(
-            ImageId=IMAGE, InstanceType=FLAVOR, MinCount=1, MaxCount=1,
-            KeyName=pair.name, SecurityGroupIds=[group.id],
+            ImageId=IMAGE,
+            InstanceType=FLAVOR,
+            MinCount=1,
+            MaxCount=1,
+            KeyName=pair.name,
+            SecurityGroupIds=[group.id],
             TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": name}]}],
-        )  # fmt: skip
+        )
         instance.wait_until_exists()
         wait(resource.meta.client, "instance_running", InstanceIds=[instance.id])
         instance.wait_until_running()
@@ -622,7 +663,9 @@ def test_the_resource_api(resource, make_group, name):
         assert instance.subnet.availability_zone == instance.placement["AvailabilityZone"]
         assert instance.network_interfaces[0].private_ip_address == instance.private_ip_address
         assert [volume.attachments[0]["InstanceId"] for volume in instance.volumes.all()] == [instance.id]
-        assert [one.id for one in resource.instances.filter(Filters=[{"Name": "tag:Name", "Values": [name]}])] == [instance.id]
+        assert [one.id for one in resource.instances.filter(Filters=[{"Name": "tag:Name", "Values": [name]}])] == [
+            instance.id
+        ]
         assert instance.describe_attribute(Attribute="instanceType")["InstanceType"]["Value"] == FLAVOR
         instance.modify_attribute(SourceDestCheck={"Value": False})
         assert instance.describe_attribute(Attribute="sourceDestCheck")["SourceDestCheck"]["Value"] is False
