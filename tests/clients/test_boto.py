@@ -9,9 +9,9 @@ from conftest import FLAVOR, IMAGE, KEYS, NOBODY, URL, ZONE, moto_differs, until
 
 pytest.importorskip("boto", reason="boto 2 ends with Python 3.11", exc_type=ImportError)
 
-from boto.ec2.connection import EC2Connection  # noqa: E402
-from boto.exception import EC2ResponseError  # noqa: E402
-from boto.regioninfo import RegionInfo  # noqa: E402
+from boto.ec2.connection import EC2Connection
+from boto.exception import EC2ResponseError
+from boto.regioninfo import RegionInfo
 
 ENDPOINT = urlsplit(URL)
 

@@ -698,6 +698,25 @@ def test_collections_of_resources(resource, instance):
     assert list(resource.volumes.all())
 
 
+# ---- Who asks -------------------------------------------------------------------------------------
+
+
+def test_who_asks(ec2, account):
+    """Ansible and Terraform ask the security token service first. It is at the same address."""
+    sts = boto3.client(
+        "sts",
+        endpoint_url=URL,
+        region_name=REGION,
+        aws_access_key_id=KEYS[0],
+        aws_secret_access_key=KEYS[1],
+        config=settings(),
+    )
+    answer = sts.get_caller_identity()
+    assert answer["Account"] == account
+    assert re.fullmatch(rf"arn:aws:(iam|sts)::{account}:.+", answer["Arn"])
+    assert answer["UserId"]
+
+
 # ---- Where it is ----------------------------------------------------------------------------------
 
 
