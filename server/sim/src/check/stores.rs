@@ -53,7 +53,11 @@ fn leftovers(state: &State, world: &World, say: &mut impl FnMut(String)) {
 fn volume(state: &State, world: &World, row: &Volume, say: &mut impl FnMut(String)) {
     let there = world.stores().get(&row.class).and_then(|store| store.volumes.get(&row.id));
     let agrees = match row.state {
-        VolumeState::Ready => there.is_some_and(|there| (there.size, there.from) == (row.size, row.snapshot)),
+        // Somebody may have gone on without enlarging it, which is noted.
+        VolumeState::Ready => there.is_some_and(|there| {
+            let large = there.size == row.size || (there.size < row.size && row.note.is_some());
+            large && there.from == row.snapshot
+        }),
         VolumeState::Error => true,
         // With nothing that moves it, it can be in no other state.
         VolumeState::Creating | VolumeState::Resizing | VolumeState::Deleting => false,
