@@ -70,7 +70,10 @@ fn volume(state: &State, world: &World, row: &Volume, say: &mut impl FnMut(Strin
 
 /// A guest that runs has its volumes. One that is stopped gets them when it boots.
 fn holders(state: &State, world: &World, id: VolumeId, farm: FarmId, say: &mut impl FnMut(String)) {
-    let held = state.rows.volumes.get(&id).and_then(|row| row.attachment.as_ref());
+    let row = state.rows.volumes.get(&id);
+    let held = row.and_then(|row| row.attachment.as_ref());
+    // Somebody may have gone on without taking it off, which is noted.
+    let unsure = row.is_some_and(|row| row.note.is_some());
     let instance = held.and_then(|held| state.rows.instances.get(&held.instance));
     let wanted = instance.and_then(|row| {
         let host = state.rows.hosts.get(&row.host?)?;
@@ -78,7 +81,7 @@ fn holders(state: &State, world: &World, id: VolumeId, farm: FarmId, say: &mut i
     });
     let holders = world.holders(id);
     let agrees = match instance.map(|row| row.state) {
-        Some(InstanceState::Running) => holders == wanted.as_slice(),
+        Some(InstanceState::Running) if !unsure => holders == wanted.as_slice(),
         Some(_) => holders.iter().all(|holder| Some(holder) == wanted.as_ref()),
         None => holders.is_empty(),
     };
