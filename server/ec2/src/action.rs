@@ -137,7 +137,8 @@ impl Action {
     ///
     /// Whatever is wrong with the parameters, and whatever the action says.
     pub async fn run(&self, mut call: Call, mut tree: Tree) -> Result<String, Fault> {
-        if let Some(given) = tree.take("DryRun") {
+        // Without a value it says nothing.
+        if let Some(given) = tree.take("DryRun").filter(|given| !given.is_empty_value()) {
             call.dry_run = decode(&given).map_err(|error: ParamError| error.within("DryRun"))?;
         }
         (self.run)(call, tree).await

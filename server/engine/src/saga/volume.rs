@@ -151,8 +151,12 @@ impl Saga for VolumeResize {
         answer: Answer,
     ) -> Result<Option<String>, StepError> {
         errands(&answer)?;
-        if step == Step::Finish {
-            set(tx, operation, |row| row.state = VolumeState::Ready);
+        match (step, &answer) {
+            (Step::Act, Answer::Nothing) => set(tx, operation, |row| {
+                row.note = Some(format!("may still be smaller than {}; resize it to that again", row.size));
+            }),
+            (Step::Finish, _) => set(tx, operation, |row| row.state = VolumeState::Ready),
+            _ => {}
         }
         Ok(None)
     }

@@ -53,7 +53,11 @@ fn leftovers(state: &State, world: &World, say: &mut impl FnMut(String)) {
 fn volume(state: &State, world: &World, row: &Volume, say: &mut impl FnMut(String)) {
     let there = world.stores().get(&row.class).and_then(|store| store.volumes.get(&row.id));
     let agrees = match row.state {
-        VolumeState::Ready => there.is_some_and(|there| (there.size, there.from) == (row.size, row.snapshot)),
+        // Somebody may have gone on without enlarging it, which is noted.
+        VolumeState::Ready => there.is_some_and(|there| {
+            let large = there.size == row.size || (there.size < row.size && row.note.is_some());
+            large && there.from == row.snapshot
+        }),
         VolumeState::Error => true,
         // With nothing that moves it, it can be in no other state.
         VolumeState::Creating | VolumeState::Resizing | VolumeState::Deleting => false,
@@ -66,7 +70,10 @@ fn volume(state: &State, world: &World, row: &Volume, say: &mut impl FnMut(Strin
 
 /// A guest that runs has its volumes. One that is stopped gets them when it boots.
 fn holders(state: &State, world: &World, id: VolumeId, farm: FarmId, say: &mut impl FnMut(String)) {
-    let held = state.rows.volumes.get(&id).and_then(|row| row.attachment.as_ref());
+    let row = state.rows.volumes.get(&id);
+    let held = row.and_then(|row| row.attachment.as_ref());
+    // Somebody may have gone on without taking it off, which is noted.
+    let unsure = row.is_some_and(|row| row.note.is_some());
     let instance = held.and_then(|held| state.rows.instances.get(&held.instance));
     let wanted = instance.and_then(|row| {
         let host = state.rows.hosts.get(&row.host?)?;
@@ -74,7 +81,7 @@ fn holders(state: &State, world: &World, id: VolumeId, farm: FarmId, say: &mut i
     });
     let holders = world.holders(id);
     let agrees = match instance.map(|row| row.state) {
-        Some(InstanceState::Running) => holders == wanted.as_slice(),
+        Some(InstanceState::Running) if !unsure => holders == wanted.as_slice(),
         Some(_) => holders.iter().all(|holder| Some(holder) == wanted.as_ref()),
         None => holders.is_empty(),
     };

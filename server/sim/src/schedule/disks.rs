@@ -1,6 +1,6 @@
 //! What people do with volumes and snapshots.
 
-use cascina_core::command::Command;
+use cascina_core::command::{Command, Power};
 use cascina_core::farm::FarmState;
 use cascina_core::id::{FarmId, VolumeId};
 use cascina_core::instance::InstanceState;
@@ -76,6 +76,29 @@ pub fn delete(play: &mut Play) {
     if let Some((volume, farm)) = play.pick(|state| volumes(state, |row| !free || row.attachment.is_none())) {
         let tenant = tenant_of(play.state(), farm);
         play.ask_for(tenant, Command::DeleteVolume { volume });
+    }
+}
+
+/// Several things at once with one volume, by people who do not know of each other.
+pub fn juggle(play: &mut Play) {
+    let Some((volume, farm)) = play.pick(|state| volumes(state, |_| true)) else { return };
+    let held = play.state().rows.volumes.get(&volume).and_then(|row| row.attachment.clone());
+    let instance = held.map(|held| held.instance).or_else(|| {
+        play.pick(|state| state.indexes.instances_by_farm.of(&farm).collect())
+    });
+    for _ in 0..play.chance.between((2, 4)) {
+        let device = play.chance.pick(&DEVICES).unwrap_or("/dev/sdf").to_string();
+        let power = play.chance.pick(&[Power::Stop, Power::Start, Power::Reboot, Power::Terminate]);
+        let command = match (play.chance.below(8), instance, power) {
+            (0 | 1, Some(instance), _) => Command::AttachVolume { volume, instance, device },
+            (2 | 3, ..) => Command::DetachVolume { volume },
+            (4, Some(instance), Some(power)) => Command::Power { instances: vec![instance], power },
+            (5, ..) => Command::CreateSnapshot { disk: Disk::Volume(volume), description: "".into(), tags: tags(play) },
+            (6, ..) => Command::ResizeVolume { volume, size: Gib(play.chance.between((2, 6))), kind: None },
+            _ => Command::DeleteVolume { volume },
+        };
+        let tenant = tenant_of(play.state(), farm);
+        play.ask_for(tenant, command);
     }
 }
 

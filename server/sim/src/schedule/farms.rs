@@ -136,12 +136,18 @@ pub fn mend(play: &mut Play) {
         Some(operation) if play.chance.permille(700) => {
             let remedies = [Remedy::Retry, Remedy::Retry, Remedy::Skip, Remedy::Adopt, Remedy::Cancel];
             let remedy = play.chance.pick(&remedies).unwrap_or(Remedy::Retry);
-            // Nobody but the person who says so knows whether a router has its configuration, so here the
-            // person does not lie.
-            let router = play.state().rows.operations.get(&operation).is_some_and(|row| {
-                row.saga == SagaKind::RouterApply || row.current().is_some_and(|record| record.step == "unmap")
+            // Nobody but the person who says so knows whether a router has its configuration, or a volume
+            // its size and its place, so here the person does not lie.
+            let believed = play.state().rows.operations.get(&operation).is_some_and(|row| {
+                let believed = [
+                    SagaKind::RouterApply,
+                    SagaKind::VolumeAttach,
+                    SagaKind::VolumeDetach,
+                    SagaKind::VolumeResize,
+                ];
+                believed.contains(&row.saga) || row.current().is_some_and(|record| record.step == "unmap")
             });
-            let remedy = if router && remedy == Remedy::Adopt { Remedy::Skip } else { remedy };
+            let remedy = if believed && remedy == Remedy::Adopt { Remedy::Skip } else { remedy };
             play.ask(Command::Mend { operation, remedy });
         }
         _ => {

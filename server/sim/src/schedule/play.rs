@@ -113,6 +113,7 @@ const DISKS: Actions = &[
     (30, disks::detach),
     (20, disks::resize),
     (20, disks::delete),
+    (25, disks::juggle),
     (40, disks::snapshot),
     (15, disks::drop_snapshot),
     (20, images::create),
