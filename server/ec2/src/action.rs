@@ -4,8 +4,8 @@
 //! and all that is the same for all of them are dealt with around it.
 
 pub mod account;
-pub mod instance;
 pub mod address;
+pub mod instance;
 pub mod instance_type;
 pub mod interface;
 pub mod region;

@@ -10,9 +10,9 @@ pub mod call;
 mod code;
 pub mod fault;
 pub mod filter;
-pub mod ids;
 #[doc(hidden)]
 pub mod fuzz;
+pub mod ids;
 mod keyring;
 pub mod limit;
 mod noun;

@@ -87,7 +87,9 @@ const COLUMNS: Columns<'_, Row> = Columns {
         ("metadata-options.http-put-response-hop-limit", |_| one("1")),
         ("metadata-options.http-tokens", |_| one("optional")),
         ("monitoring-state", |_| one("disabled")),
-        ("network-interface.addresses.association.public-ip", |row| maybe(row.view.ip_address.map(|ip| ip.to_string()))),
+        ("network-interface.addresses.association.public-ip", |row| {
+            maybe(row.view.ip_address.map(|ip| ip.to_string()))
+        }),
         ("network-interface.addresses.primary", |row| on_network(row, true)),
         ("network-interface.addresses.private-ip-address", |row| {
             maybe(row.view.private_ip_address.map(|ip| ip.to_string()))
@@ -104,7 +106,12 @@ const COLUMNS: Columns<'_, Row> = Columns {
             row.view.network_interface_set.items().iter().map(|nic| nic.mac_address.to_string().into()).collect()
         }),
         ("network-interface.network-interface-id", |row| {
-            row.view.network_interface_set.items().iter().map(|nic| nic.network_interface_id.to_string().into()).collect()
+            row.view
+                .network_interface_set
+                .items()
+                .iter()
+                .map(|nic| nic.network_interface_id.to_string().into())
+                .collect()
         }),
         ("network-interface.owner-id", |row| on_network(row, &row.owner)),
         ("network-interface.private-dns-name", |row| on_network(row, &row.view.private_dns_name)),

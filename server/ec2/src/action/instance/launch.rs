@@ -163,7 +163,9 @@ impl RunInstances {
             ("Placement.HostId", placement.is_some_and(|placement| given(&placement.host_id))),
             (
                 "Placement.Tenancy other than default",
-                placement.and_then(|placement| placement.tenancy.as_deref()).is_some_and(|t| t != "default" && !t.is_empty()),
+                placement
+                    .and_then(|placement| placement.tenancy.as_deref())
+                    .is_some_and(|t| t != "default" && !t.is_empty()),
             ),
         ])?;
         if self.hibernation_options.as_ref().and_then(|options| options.configured) == Some(true) {
@@ -185,9 +187,8 @@ impl RunInstances {
 
 /// User-data as it was before base64, if it is not too long.
 pub fn user_data(blob: &Blob, most: usize) -> Result<Vec<u8>, Fault> {
-    let bytes = blob.decode().ok_or_else(|| {
-        Code::InvalidParameterValue.fault("Invalid BASE64 encoding of user data.")
-    })?;
+    let bytes =
+        blob.decode().ok_or_else(|| Code::InvalidParameterValue.fault("Invalid BASE64 encoding of user data."))?;
     if bytes.len() > most {
         return Err(Code::InvalidParameterValue.fault(format!("User data is limited to {most} bytes")));
     }

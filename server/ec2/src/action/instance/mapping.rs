@@ -107,7 +107,9 @@ fn check(ebs: &Ebs) -> Result<(), Fault> {
     }
     let kind = ebs.volume_type.unwrap_or(VolumeType::Gp2);
     if ebs.iops.is_some() && !matches!(kind, VolumeType::Gp3 | VolumeType::Io1 | VolumeType::Io2) {
-        return Err(Code::InvalidParameterCombination.fault("The parameter iops is not supported for this volume type."));
+        return Err(
+            Code::InvalidParameterCombination.fault("The parameter iops is not supported for this volume type.")
+        );
     }
     if ebs.throughput.is_some() && !matches!(kind, VolumeType::Gp3) {
         return Err(Code::InvalidParameterCombination.fault("The parameter throughput is for gp3 volumes only."));
@@ -184,11 +186,15 @@ mod tests {
         let root = "BlockDeviceMapping.1.DeviceName=/dev/sda1&BlockDeviceMapping.1.Ebs";
         assert_eq!(code(&format!("{root}.VolumeSize=2")), Code::InvalidBlockDeviceMapping);
         assert_eq!(code(&format!("{root}.DeleteOnTermination=false")), Code::UnsupportedOperation);
-        let twice = format!("{root}.VolumeSize=9&BlockDeviceMapping.2.DeviceName=vda&BlockDeviceMapping.2.Ebs.VolumeSize=9");
+        let twice =
+            format!("{root}.VolumeSize=9&BlockDeviceMapping.2.DeviceName=vda&BlockDeviceMapping.2.Ebs.VolumeSize=9");
         assert_eq!(code(&twice), Code::InvalidBlockDeviceMapping);
         let other = "BlockDeviceMapping.1.DeviceName=/dev/sdb&BlockDeviceMapping.1.Ebs";
         assert_eq!(code(&format!("{other}.Encrypted=true")), Code::UnsupportedOperation);
         assert_eq!(code(&format!("{other}.VolumeType=gp2")), Code::MissingParameter);
-        assert_eq!(code(&format!("{other}.Iops=100&BlockDeviceMapping.1.Ebs.VolumeSize=1")), Code::InvalidParameterCombination);
+        assert_eq!(
+            code(&format!("{other}.Iops=100&BlockDeviceMapping.1.Ebs.VolumeSize=1")),
+            Code::InvalidParameterCombination
+        );
     }
 }

@@ -113,7 +113,8 @@ pub fn flavor(state: &State, text: &str) -> Result<Name, Fault> {
     name.ok_or_else(|| {
         let known: Vec<_> = state.rows.flavors.values().filter(|row| !row.deprecated).collect();
         let known: Vec<_> = known.iter().map(|row| row.name.as_str()).collect();
-        let text = format!("Invalid value '{}' for InstanceType. Types here: {}.", crate::wire::short(text), known.join(", "));
+        let text =
+            format!("Invalid value '{}' for InstanceType. Types here: {}.", crate::wire::short(text), known.join(", "));
         Code::InvalidParameterValue.fault(text)
     })
 }
@@ -133,7 +134,8 @@ fn groups(state: &State, call: &Call, request: &RunInstances) -> Result<Vec<Secu
             let network = state.indexes.networks_by_farm.of(&call.farm).next();
             let network = network.map(|id| id.to_string()).unwrap_or_default();
             let name = crate::wire::short(name);
-            Code::InvalidGroupNotFound.fault(format!("The security group '{name}' does not exist in default VPC '{network}'"))
+            Code::InvalidGroupNotFound
+                .fault(format!("The security group '{name}' does not exist in default VPC '{network}'"))
         })?;
         groups.push(row.id);
     }
@@ -170,7 +172,8 @@ fn zone(state: &State, call: &Call, request: &RunInstances) -> Result<Option<Nam
     let class = class.ok_or_else(|| Noun::Subnet.not_found(subnet))?;
     match named {
         Some(named) if named != *class => {
-            let text = format!("The availability zone '{named}' does not match the zone of subnet {subnet}, which is {class}");
+            let text =
+                format!("The availability zone '{named}' does not match the zone of subnet {subnet}, which is {class}");
             Err(Code::InvalidParameterValue.fault(text))
         }
         _ => Ok(Some(class.clone())),
