@@ -284,15 +284,16 @@ def test_password_data(ec2, instance):
 
 
 @moto_differs("does not know the action")
+
+
+@moto_differs("monitors in detail")
 def test_monitoring(ec2, run):
+    """Nothing is monitored in detail here, and whoever asks for it is told."""
     (instance,) = run()
-    for action, states in (
-        (ec2.monitor_instances, ("pending", "enabled")),
-        (ec2.unmonitor_instances, ("disabling", "disabled")),
-    ):
-        (one,) = action(InstanceIds=[instance])["InstanceMonitorings"]
-        assert one["InstanceId"] == instance
-        assert one["Monitoring"]["State"] in states
+    with refused("UnsupportedOperation"):
+        ec2.monitor_instances(InstanceIds=[instance])
+    (one,) = ec2.unmonitor_instances(InstanceIds=[instance])["InstanceMonitorings"]
+    assert (one["InstanceId"], one["Monitoring"]["State"]) == (instance, "disabled")
 
 
 # ---- Attributes ---------------------------------------------------------------------------------

@@ -259,15 +259,12 @@ def test_the_root_volume_goes_with_its_instance(ec2, run):
 
 
 @moto_differs("deletes it")
-def test_the_root_volume_is_kept_if_told_to(ec2, run):
+@moto_differs("keeps it")
+def test_the_root_volume_cannot_be_kept(ec2, run):
+    """It is the instance's own disk: a snapshot of it can be kept."""
     root_device = root_of(ec2)["DeviceName"]
-    (instance,) = run(BlockDeviceMappings=[{"DeviceName": root_device, "Ebs": {"DeleteOnTermination": False}}])
-    mapping = mapping_of(ec2, instance, root_device)
-    assert mapping["DeleteOnTermination"] is False
-    ec2.terminate_instances(InstanceIds=[instance])
-    wait(ec2, "instance_terminated", InstanceIds=[instance])
-    wait(ec2, "volume_available", VolumeIds=[mapping["VolumeId"]])
-    put_away_volume(ec2, mapping["VolumeId"])
+    with refused("UnsupportedOperation"):
+        run(BlockDeviceMappings=[{"DeviceName": root_device, "Ebs": {"DeleteOnTermination": False}}])
 
 
 def root_of(ec2):

@@ -4,6 +4,7 @@
 //! and all that is the same for all of them are dealt with around it.
 
 pub mod account;
+pub mod identity;
 pub mod address;
 pub mod instance;
 pub mod instance_type;
@@ -49,6 +50,7 @@ pub struct Action {
 fn rows() -> Vec<Action> {
     use Access::{Read, Write};
     vec![
+        row(Read, identity::NAME, identity::get_caller_identity),
         row(Read, "DescribeAccountAttributes", account::describe_account_attributes),
         row(Read, "DescribeAvailabilityZones", region::describe_availability_zones),
         row(Read, "DescribeInstanceTypeOfferings", instance_type::describe_instance_type_offerings),
@@ -95,7 +97,11 @@ where
     if dry_run {
         return Err(Fault::dry_run());
     }
-    xml::response(action, &version, &id, &answer).map_err(|error| {
+    let written = match action {
+        identity::NAME => identity::response(&answer),
+        _ => xml::response(action, &version, &id, &answer),
+    };
+    written.map_err(|error| {
         tracing::error!(%error, action, "a response could not be written");
         Fault::internal()
     })
