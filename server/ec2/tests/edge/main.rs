@@ -4,6 +4,7 @@
 
 mod client;
 mod credentials;
+mod every_action;
 mod limits;
 mod requests;
 mod site;
