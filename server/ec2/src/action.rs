@@ -6,6 +6,7 @@
 pub mod account;
 pub mod instance_type;
 pub mod region;
+pub mod tag;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -42,13 +43,16 @@ pub struct Action {
 
 /// Every action that there is, a line each.
 fn rows() -> Vec<Action> {
-    use Access::Read;
+    use Access::{Read, Write};
     vec![
         row(Read, "DescribeAccountAttributes", account::describe_account_attributes),
         row(Read, "DescribeAvailabilityZones", region::describe_availability_zones),
         row(Read, "DescribeInstanceTypeOfferings", instance_type::describe_instance_type_offerings),
         row(Read, "DescribeInstanceTypes", instance_type::describe_instance_types),
         row(Read, "DescribeRegions", region::describe_regions),
+        row(Write, "CreateTags", tag::create_tags),
+        row(Write, "DeleteTags", tag::delete_tags),
+        row(Read, "DescribeTags", tag::describe_tags),
     ]
 }
 

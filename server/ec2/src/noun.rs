@@ -73,8 +73,9 @@ impl Noun {
             Noun::InstanceType => {
                 Code::InvalidInstanceType.fault(format!("The following supplied instance types do not exist: [{id}]"))
             }
-            Noun::Interface => Code::InvalidNetworkInterfaceIdNotFound
-                .fault(format!("The networkInterface ID '{id}' does not exist")),
+            Noun::Interface => {
+                Code::InvalidNetworkInterfaceIdNotFound.fault(format!("The networkInterface ID '{id}' does not exist"))
+            }
             Noun::KeyPair => Code::InvalidKeyPairNotFound.fault(format!("The key pair '{id}' does not exist")),
             Noun::Network => Code::InvalidVpcIdNotFound.fault(format!("The vpc ID '{id}' does not exist")),
             Noun::RouteTable => {

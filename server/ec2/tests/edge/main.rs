@@ -7,4 +7,5 @@ mod credentials;
 mod limits;
 mod requests;
 mod site;
+mod tags;
 mod zones_and_types;
