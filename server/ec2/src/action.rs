@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod instance_type;
+pub mod key_pair;
 pub mod region;
 pub mod tag;
 
@@ -50,6 +51,10 @@ fn rows() -> Vec<Action> {
         row(Read, "DescribeInstanceTypeOfferings", instance_type::describe_instance_type_offerings),
         row(Read, "DescribeInstanceTypes", instance_type::describe_instance_types),
         row(Read, "DescribeRegions", region::describe_regions),
+        row(Write, "CreateKeyPair", key_pair::create_key_pair),
+        row(Write, "DeleteKeyPair", key_pair::delete_key_pair),
+        row(Read, "DescribeKeyPairs", key_pair::describe_key_pairs),
+        row(Write, "ImportKeyPair", key_pair::import_key_pair),
         row(Write, "CreateTags", tag::create_tags),
         row(Write, "DeleteTags", tag::delete_tags),
         row(Read, "DescribeTags", tag::describe_tags),

@@ -4,6 +4,7 @@
 
 mod client;
 mod credentials;
+mod key_pairs;
 mod limits;
 mod requests;
 mod site;
