@@ -7,6 +7,7 @@ pub mod account;
 pub mod instance_type;
 pub mod key_pair;
 pub mod region;
+pub mod security_group;
 pub mod tag;
 
 use std::collections::HashMap;
@@ -55,6 +56,25 @@ fn rows() -> Vec<Action> {
         row(Write, "DeleteKeyPair", key_pair::delete_key_pair),
         row(Read, "DescribeKeyPairs", key_pair::describe_key_pairs),
         row(Write, "ImportKeyPair", key_pair::import_key_pair),
+        row(Write, "AuthorizeSecurityGroupEgress", security_group::change::authorize_security_group_egress),
+        row(Write, "AuthorizeSecurityGroupIngress", security_group::change::authorize_security_group_ingress),
+        row(Write, "CreateSecurityGroup", security_group::create_security_group),
+        row(Write, "DeleteSecurityGroup", security_group::delete_security_group),
+        row(Read, "DescribeSecurityGroupRules", security_group::rule::describe_security_group_rules),
+        row(Read, "DescribeSecurityGroups", security_group::describe_security_groups),
+        row(Write, "ModifySecurityGroupRules", security_group::rule::modify_security_group_rules),
+        row(Write, "RevokeSecurityGroupEgress", security_group::change::revoke_security_group_egress),
+        row(Write, "RevokeSecurityGroupIngress", security_group::change::revoke_security_group_ingress),
+        row(
+            Write,
+            "UpdateSecurityGroupRuleDescriptionsEgress",
+            security_group::change::update_security_group_rule_descriptions_egress,
+        ),
+        row(
+            Write,
+            "UpdateSecurityGroupRuleDescriptionsIngress",
+            security_group::change::update_security_group_rule_descriptions_ingress,
+        ),
         row(Write, "CreateTags", tag::create_tags),
         row(Write, "DeleteTags", tag::delete_tags),
         row(Read, "DescribeTags", tag::describe_tags),

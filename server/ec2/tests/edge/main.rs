@@ -7,6 +7,7 @@ mod credentials;
 mod key_pairs;
 mod limits;
 mod requests;
+mod security_groups;
 mod site;
 mod tags;
 mod zones_and_types;
