@@ -4,11 +4,16 @@
 //! and all that is the same for all of them are dealt with around it.
 
 pub mod account;
+pub mod address;
+pub mod identity;
+pub mod instance;
 pub mod instance_type;
+pub mod interface;
 pub mod key_pair;
 pub mod region;
 pub mod security_group;
 pub mod tag;
+pub mod vpc;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -20,7 +25,7 @@ use serde::de::DeserializeOwned;
 use crate::call::Call;
 use crate::code::Code;
 use crate::fault::Fault;
-use crate::wire::{Tree, decode, xml};
+use crate::wire::{ParamError, Tree, decode, xml};
 
 /// Names of Amazon's actions up to the API of 2016-11-15, sorted, whether or not we have them.
 const KNOWN: &str = include_str!("known-actions.txt");
@@ -41,12 +46,14 @@ pub struct Action {
     pub name: &'static str,
     pub access: Access,
     run: Box<dyn Fn(Call, Tree) -> Answer + Send + Sync>,
+    reads: fn(&Tree) -> Result<(), ParamError>,
 }
 
 /// Every action that there is, a line each.
 fn rows() -> Vec<Action> {
     use Access::{Read, Write};
     vec![
+        row(Read, identity::NAME, identity::get_caller_identity),
         row(Read, "DescribeAccountAttributes", account::describe_account_attributes),
         row(Read, "DescribeAvailabilityZones", region::describe_availability_zones),
         row(Read, "DescribeInstanceTypeOfferings", instance_type::describe_instance_type_offerings),
@@ -78,6 +85,20 @@ fn rows() -> Vec<Action> {
         row(Write, "CreateTags", tag::create_tags),
         row(Write, "DeleteTags", tag::delete_tags),
         row(Read, "DescribeTags", tag::describe_tags),
+        row(Write, "RunInstances", instance::run::run_instances),
+        row(Read, "DescribeInstances", instance::describe::describe_instances),
+        row(Read, "DescribeInstanceStatus", instance::status::describe_instance_status),
+        row(Write, "StartInstances", instance::power::start_instances),
+        row(Write, "StopInstances", instance::power::stop_instances),
+        row(Write, "RebootInstances", instance::power::reboot_instances),
+        row(Write, "TerminateInstances", instance::power::terminate_instances),
+        row(Read, "DescribeInstanceAttribute", instance::attribute::describe_instance_attribute),
+        row(Write, "ModifyInstanceAttribute", instance::change::modify_instance_attribute),
+        row(Write, "ResetInstanceAttribute", instance::attribute::reset_instance_attribute),
+        row(Write, "ModifyInstanceMetadataOptions", instance::change::modify_instance_metadata_options),
+        row(Write, "UnmonitorInstances", instance::attribute::unmonitor_instances),
+        row(Read, "GetConsoleOutput", instance::console::get_console_output),
+        row(Read, "GetPasswordData", instance::console::get_password_data),
     ]
 }
 
@@ -89,7 +110,7 @@ where
     H: Fn(Call, Q) -> F + Copy + Send + Sync + 'static,
 {
     let run = move |call, tree| -> Answer { Box::pin(answer(call, tree, handler)) };
-    Action { name, access, run: Box::new(run) }
+    Action { name, access, run: Box::new(run), reads: |tree| decode::<Q>(tree).map(drop) }
 }
 
 async fn answer<Q, A, F>(call: Call, tree: Tree, handler: impl Fn(Call, Q) -> F + Send) -> Result<String, Fault>
@@ -105,7 +126,11 @@ where
     if dry_run {
         return Err(Fault::dry_run());
     }
-    xml::response(action, &version, &id, &answer).map_err(|error| {
+    let written = match action {
+        identity::NAME => identity::response(&answer),
+        _ => xml::response(action, &version, &id, &answer),
+    };
+    written.map_err(|error| {
         tracing::error!(%error, action, "a response could not be written");
         Fault::internal()
     })
@@ -147,10 +172,20 @@ impl Action {
     ///
     /// Whatever is wrong with the parameters, and whatever the action says.
     pub async fn run(&self, mut call: Call, mut tree: Tree) -> Result<String, Fault> {
-        if let Some(given) = tree.take("DryRun") {
-            call.dry_run = decode(&given).map_err(|error: crate::wire::ParamError| error.within("DryRun"))?;
+        // Without a value it says nothing.
+        if let Some(given) = tree.take("DryRun").filter(|given| !given.is_empty_value()) {
+            call.dry_run = decode(&given).map_err(|error: ParamError| error.within("DryRun"))?;
         }
         (self.run)(call, tree).await
+    }
+
+    /// Whether parameters are a request of this action at all.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with them.
+    pub fn reads(&self, tree: &Tree) -> Result<(), ParamError> {
+        (self.reads)(tree)
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod client;
 mod credentials;
+mod every_action;
 mod key_pairs;
 mod limits;
 mod requests;
