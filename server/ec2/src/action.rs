@@ -4,12 +4,15 @@
 //! and all that is the same for all of them are dealt with around it.
 
 pub mod account;
-pub mod identity;
 pub mod address;
+pub mod identity;
 pub mod instance;
 pub mod instance_type;
 pub mod interface;
+pub mod key_pair;
 pub mod region;
+pub mod security_group;
+pub mod tag;
 pub mod vpc;
 
 use std::collections::HashMap;
@@ -56,6 +59,32 @@ fn rows() -> Vec<Action> {
         row(Read, "DescribeInstanceTypeOfferings", instance_type::describe_instance_type_offerings),
         row(Read, "DescribeInstanceTypes", instance_type::describe_instance_types),
         row(Read, "DescribeRegions", region::describe_regions),
+        row(Write, "CreateKeyPair", key_pair::create_key_pair),
+        row(Write, "DeleteKeyPair", key_pair::delete_key_pair),
+        row(Read, "DescribeKeyPairs", key_pair::describe_key_pairs),
+        row(Write, "ImportKeyPair", key_pair::import_key_pair),
+        row(Write, "AuthorizeSecurityGroupEgress", security_group::change::authorize_security_group_egress),
+        row(Write, "AuthorizeSecurityGroupIngress", security_group::change::authorize_security_group_ingress),
+        row(Write, "CreateSecurityGroup", security_group::create_security_group),
+        row(Write, "DeleteSecurityGroup", security_group::delete_security_group),
+        row(Read, "DescribeSecurityGroupRules", security_group::rule::describe_security_group_rules),
+        row(Read, "DescribeSecurityGroups", security_group::describe_security_groups),
+        row(Write, "ModifySecurityGroupRules", security_group::rule::modify_security_group_rules),
+        row(Write, "RevokeSecurityGroupEgress", security_group::change::revoke_security_group_egress),
+        row(Write, "RevokeSecurityGroupIngress", security_group::change::revoke_security_group_ingress),
+        row(
+            Write,
+            "UpdateSecurityGroupRuleDescriptionsEgress",
+            security_group::change::update_security_group_rule_descriptions_egress,
+        ),
+        row(
+            Write,
+            "UpdateSecurityGroupRuleDescriptionsIngress",
+            security_group::change::update_security_group_rule_descriptions_ingress,
+        ),
+        row(Write, "CreateTags", tag::create_tags),
+        row(Write, "DeleteTags", tag::delete_tags),
+        row(Read, "DescribeTags", tag::describe_tags),
         row(Write, "RunInstances", instance::run::run_instances),
         row(Read, "DescribeInstances", instance::describe::describe_instances),
         row(Read, "DescribeInstanceStatus", instance::status::describe_instance_status),

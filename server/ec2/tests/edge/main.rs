@@ -5,7 +5,10 @@
 mod client;
 mod credentials;
 mod every_action;
+mod key_pairs;
 mod limits;
 mod requests;
+mod security_groups;
 mod site;
+mod tags;
 mod zones_and_types;
