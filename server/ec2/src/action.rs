@@ -13,6 +13,14 @@ pub mod key_pair;
 pub mod region;
 pub mod security_group;
 pub mod tag;
+pub mod credit;
+pub mod dhcp_options;
+pub mod internet_gateway;
+mod listing;
+pub mod network_acl;
+pub mod nothing;
+pub mod route_table;
+pub mod subnet;
 pub mod vpc;
 
 use std::collections::HashMap;
@@ -52,12 +60,22 @@ pub struct Action {
 /// Every action that there is, a line each.
 fn rows() -> Vec<Action> {
     use Access::{Read, Write};
-    vec![
+    let mut rows = vec![
         row(Read, identity::NAME, identity::get_caller_identity),
+        row(Write, "AllocateAddress", address::allocate_address),
+        row(Write, "AssociateAddress", address::associate_address),
         row(Read, "DescribeAccountAttributes", account::describe_account_attributes),
+        row(Read, "DescribeAddresses", address::describe_addresses),
+        row(Read, "DescribeAddressesAttribute", address::describe_addresses_attribute),
         row(Read, "DescribeAvailabilityZones", region::describe_availability_zones),
+        row(Read, "DescribeDhcpOptions", dhcp_options::describe_dhcp_options),
+        row(Read, "DescribeInstanceCreditSpecifications", credit::describe_instance_credit_specifications),
         row(Read, "DescribeInstanceTypeOfferings", instance_type::describe_instance_type_offerings),
         row(Read, "DescribeInstanceTypes", instance_type::describe_instance_types),
+        row(Read, "DescribeInternetGateways", internet_gateway::describe_internet_gateways),
+        row(Read, "DescribeNetworkAcls", network_acl::describe_network_acls),
+        row(Read, "DescribeNetworkInterfaceAttribute", interface::describe_network_interface_attribute),
+        row(Read, "DescribeNetworkInterfaces", interface::describe_network_interfaces),
         row(Read, "DescribeRegions", region::describe_regions),
         row(Write, "CreateKeyPair", key_pair::create_key_pair),
         row(Write, "DeleteKeyPair", key_pair::delete_key_pair),
@@ -99,7 +117,18 @@ fn rows() -> Vec<Action> {
         row(Write, "UnmonitorInstances", instance::attribute::unmonitor_instances),
         row(Read, "GetConsoleOutput", instance::console::get_console_output),
         row(Read, "GetPasswordData", instance::console::get_password_data),
-    ]
+        row(Read, "DescribeRouteTables", route_table::describe_route_tables),
+        row(Read, "DescribeSubnets", subnet::describe_subnets),
+        row(Read, "DescribeVpcAttribute", vpc::describe_vpc_attribute),
+        row(Read, "DescribeVpcs", vpc::describe_vpcs),
+        row(Write, "DisassociateAddress", address::disassociate_address),
+        row(Write, "ModifyNetworkInterfaceAttribute", interface::modify_network_interface_attribute),
+        row(Write, "ReleaseAddress", address::release_address),
+    ];
+    rows.extend(
+        nothing::ALL.iter().map(|kind| row(Read, kind.action, move |call, asked| nothing::describe(call, asked, kind))),
+    );
+    rows
 }
 
 fn row<Q, A, F, H>(access: Access, name: &'static str, handler: H) -> Action

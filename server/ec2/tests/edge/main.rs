@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod addresses;
 mod client;
 mod credentials;
 mod every_action;
 mod key_pairs;
 mod limits;
+mod network;
 mod requests;
 mod security_groups;
 mod site;
