@@ -4,8 +4,11 @@
 //! and all that is the same for all of them are dealt with around it.
 
 pub mod account;
+pub mod image;
 pub mod instance_type;
 pub mod region;
+pub mod snapshot;
+pub mod volume;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -42,13 +45,35 @@ pub struct Action {
 
 /// Every action that there is, a line each.
 fn rows() -> Vec<Action> {
-    use Access::Read;
+    use Access::{Read, Write};
     vec![
         row(Read, "DescribeAccountAttributes", account::describe_account_attributes),
         row(Read, "DescribeAvailabilityZones", region::describe_availability_zones),
         row(Read, "DescribeInstanceTypeOfferings", instance_type::describe_instance_type_offerings),
         row(Read, "DescribeInstanceTypes", instance_type::describe_instance_types),
         row(Read, "DescribeRegions", region::describe_regions),
+        row(Write, "AttachVolume", volume::attach::attach_volume),
+        row(Write, "CreateVolume", volume::create::create_volume),
+        row(Write, "DeleteVolume", volume::create::delete_volume),
+        row(Read, "DescribeVolumeAttribute", volume::attribute::describe_volume_attribute),
+        row(Read, "DescribeVolumeStatus", volume::status::describe_volume_status),
+        row(Read, "DescribeVolumes", volume::describe::describe_volumes),
+        row(Read, "DescribeVolumesModifications", volume::modify::describe_volumes_modifications),
+        row(Write, "DetachVolume", volume::attach::detach_volume),
+        row(Write, "ModifyVolume", volume::modify::modify_volume),
+        row(Write, "CopySnapshot", snapshot::create::copy_snapshot),
+        row(Write, "CreateSnapshot", snapshot::create::create_snapshot),
+        row(Write, "DeleteSnapshot", snapshot::create::delete_snapshot),
+        row(Read, "DescribeSnapshotAttribute", snapshot::attribute::describe_snapshot_attribute),
+        row(Read, "DescribeSnapshots", snapshot::describe::describe_snapshots),
+        row(Write, "CopyImage", image::create::copy_image),
+        row(Write, "CreateImage", image::create::create_image),
+        row(Write, "DeregisterImage", image::create::deregister_image),
+        row(Read, "DescribeImageAttribute", image::attribute::describe_image_attribute),
+        row(Read, "DescribeImages", image::describe::describe_images),
+        row(Write, "ModifyImageAttribute", image::change::modify_image_attribute),
+        row(Write, "RegisterImage", image::register::register_image),
+        row(Write, "ResetImageAttribute", image::change::reset_image_attribute),
     ]
 }
 

@@ -4,7 +4,11 @@
 
 mod client;
 mod credentials;
+mod images;
 mod limits;
 mod requests;
 mod site;
+mod snapshots;
+mod storage;
+mod volumes;
 mod zones_and_types;
