@@ -41,6 +41,8 @@ codes! {
         InvalidParameter "InvalidParameter"
         InvalidParameterCombination "InvalidParameterCombination"
         InvalidParameterValue "InvalidParameterValue"
+        InvalidRequest "InvalidRequest"
+        InvalidUserIdMalformed "InvalidUserID.Malformed"
         MalformedQueryString "MalformedQueryString"
         MissingAction "MissingAction"
         MissingParameter "MissingParameter"
@@ -54,6 +56,8 @@ codes! {
         IdempotentParameterMismatch "IdempotentParameterMismatch"
         IncorrectState "IncorrectState"
         InvalidId "InvalidID"
+        // Amazon uses one word for it and for wrong credentials, with another status.
+        NotAuthorized "AuthFailure"
         OperationNotPermitted "OperationNotPermitted"
         // Addresses.
         AddressLimitExceeded "AddressLimitExceeded"
@@ -65,6 +69,7 @@ codes! {
         InvalidAssociationIdNotFound "InvalidAssociationID.NotFound"
         ResourceAlreadyAssociated "Resource.AlreadyAssociated"
         // Images.
+        InvalidAmiAttributeItemValue "InvalidAMIAttributeItemValue"
         InvalidAmiIdMalformed "InvalidAMIID.Malformed"
         InvalidAmiIdNotFound "InvalidAMIID.NotFound"
         InvalidAmiIdUnavailable "InvalidAMIID.Unavailable"
@@ -134,7 +139,9 @@ codes! {
         InvalidSnapshotInUse "InvalidSnapshot.InUse"
         InvalidSnapshotNotFound "InvalidSnapshot.NotFound"
         InvalidVolumeIdMalformed "InvalidVolumeID.Malformed"
+        InvalidVolumeModificationNotFound "InvalidVolumeModification.NotFound"
         InvalidVolumeNotFound "InvalidVolume.NotFound"
+        InvalidVolumeZoneMismatch "InvalidVolume.ZoneMismatch"
         SnapshotLimitExceeded "SnapshotLimitExceeded"
         VolumeInUse "VolumeInUse"
         VolumeLimitExceeded "VolumeLimitExceeded"
