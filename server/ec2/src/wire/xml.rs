@@ -96,13 +96,30 @@ impl Done {
 ///
 /// For a `response` that is not a struct, or holds what is neither text, number, bool, struct nor list.
 pub fn response<T: Serialize>(action: &str, version: &str, request_id: &str, response: &T) -> Result<String, XmlError> {
+    let version = if is_date(version) { version } else { VERSION };
+    let namespace = format!("http://ec2.amazonaws.com/doc/{version}/");
+    document(&format!("{action}Response"), &namespace, Some(request_id), response)
+}
+
+/// A document with a root element in a namespace, which begins with the request's id if there is one.
+///
+/// # Errors
+///
+/// As [`response`].
+pub fn document<T: Serialize>(
+    root: &str,
+    namespace: &str,
+    request_id: Option<&str>,
+    content: &T,
+) -> Result<String, XmlError> {
     let mut out = String::with_capacity(1024);
     out.push_str(DECLARATION);
-    let version = if is_date(version) { version } else { VERSION };
-    let _ = write!(out, "<{action}Response xmlns=\"http://ec2.amazonaws.com/doc/{version}/\">");
-    element(&mut out, "requestId", request_id);
-    response.serialize(Fields(&mut out))?;
-    let _ = write!(out, "</{action}Response>");
+    let _ = write!(out, "<{root} xmlns=\"{namespace}\">");
+    if let Some(id) = request_id {
+        element(&mut out, "requestId", id);
+    }
+    content.serialize(Fields(&mut out))?;
+    let _ = write!(out, "</{root}>");
     Ok(out)
 }
 

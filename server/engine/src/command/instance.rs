@@ -179,7 +179,9 @@ fn group(
         };
         if protected {
             let verb = if power == Power::Stop { "stopped" } else { "terminated" };
-            return Err(Refusal::Protected(format!("instance {id} is protected from being {verb}; take that off first")));
+            return Err(Refusal::Protected(format!(
+                "instance {id} is protected from being {verb}; take that off first"
+            )));
         }
         let may = match power {
             Power::Start => row.state == InstanceState::Stopped && !busy,
@@ -438,8 +440,13 @@ pub fn change(
     row.updated = tx.now;
     tx.put(row);
     let text = format!("instance of farm {}", farm.name);
-    tx.tell(Told { tenant: Some(farm.tenant), farm: Some(farm.id), ..told("instance.changed", id, text) });
-    let operation = if moved { firewall_apply::changed(tx, &farm) } else { None };
+    let told = Told { tenant: Some(farm.tenant), farm: Some(farm.id), ..told("instance.changed", id, text) };
+    let operation = if moved {
+        firewall_apply::changed(tx, &farm, told)
+    } else {
+        tx.tell(told);
+        None
+    };
     let decisions = decisions.iter().map(|decision| decision.id).collect();
     Ok(Outcome { operation, decisions, ..outcome(id) })
 }

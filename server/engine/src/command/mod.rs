@@ -139,9 +139,7 @@ pub fn apply(
             Ok(volume::create(tx, who, *farm, &wanted, tags, decisions)?)
         }
         Command::DeleteVolume { volume } => Ok(volume::delete(tx, who, *volume)?),
-        Command::AttachVolume { volume, instance, device } => {
-            Ok(volume::attach(tx, who, *volume, *instance, device)?)
-        }
+        Command::AttachVolume { volume, instance, device } => Ok(volume::attach(tx, who, *volume, *instance, device)?),
         Command::DetachVolume { volume } => Ok(volume::detach(tx, who, *volume)?),
         Command::ResizeVolume { volume, size, kind, pace } => {
             Ok(volume::resize(tx, who, *volume, *size, (*kind, *pace), decisions)?)

@@ -81,7 +81,10 @@ pub fn create(
         return Err(Refusal::Conflict(format!("farm {} has a security group `{name}` already", farm.name)));
     }
     if tx.state().indexes.groups_by_farm.of(&farm.id).count() >= MOST_GROUPS {
-        return Err(Refusal::Conflict(format!("farm {} has {MOST_GROUPS} security groups, the most there can be", farm.name)));
+        return Err(Refusal::Conflict(format!(
+            "farm {} has {MOST_GROUPS} security groups, the most there can be",
+            farm.name
+        )));
     }
     let id = SecurityGroupId(tx.number());
     let mut group = SecurityGroup {
@@ -99,13 +102,13 @@ pub fn create(
     tx.put(group);
     super::tag::put(tx, &farm, Resource::SecurityGroup(id), tags)?;
     firewall_apply::bump(tx, farm.id);
-    tell(tx, &farm, "security-group.created", id, format!("security group {name}"));
+    tx.tell(event(&farm, "security-group.created", id, format!("security group {name}")));
     Ok(outcome(id))
 }
 
-fn tell(tx: &mut Tx<'_>, farm: &Farm, kind: &'static str, id: SecurityGroupId, text: String) {
+fn event(farm: &Farm, kind: &'static str, id: SecurityGroupId, text: String) -> Told {
     let text = format!("{text} of farm {}", farm.name);
-    tx.tell(Told { tenant: Some(farm.tenant), farm: Some(farm.id), ..told(kind, id, text) });
+    Told { tenant: Some(farm.tenant), farm: Some(farm.id), ..told(kind, id, text) }
 }
 
 pub fn delete(tx: &mut Tx<'_>, who: &Principal, id: SecurityGroupId) -> Result<Outcome, Refusal> {
@@ -120,14 +123,15 @@ pub fn delete(tx: &mut Tx<'_>, who: &Principal, id: SecurityGroupId) -> Result<O
     if let Some(member) = member {
         return Err(Refusal::Conflict(format!("security group {id} is in use by instance {member}")));
     }
-    let groups = tx.state().indexes.groups_by_farm.of(&farm.id).filter_map(|id| tx.state().rows.security_groups.get(&id));
+    let groups =
+        tx.state().indexes.groups_by_farm.of(&farm.id).filter_map(|id| tx.state().rows.security_groups.get(&id));
     let names = |other: &SecurityGroup| other.rules.iter().any(|rule| rule.peer == Peer::Group(id));
     if let Some(other) = groups.into_iter().find(|other| other.id != id && names(other)) {
         return Err(Refusal::Conflict(format!("security group {id} is named by a rule of {}", other.id)));
     }
     remove(tx, &group);
     firewall_apply::bump(tx, farm.id);
-    tell(tx, &farm, "security-group.deleted", id, format!("security group {}", group.name));
+    tx.tell(event(&farm, "security-group.deleted", id, format!("security group {}", group.name)));
     Ok(outcome(id))
 }
 
@@ -149,7 +153,8 @@ fn add(tx: &mut Tx<'_>, group: &mut SecurityGroup, rules: &[NewRule]) -> Result<
             return Err(Refusal::Conflict(format!("security group {} has this rule already", group.id)));
         }
         if group.count(rule.direction) >= MOST_RULES {
-            let text = format!("security group {} has {MOST_RULES} rules in this direction, the most there can be", group.id);
+            let text =
+                format!("security group {} has {MOST_RULES} rules in this direction, the most there can be", group.id);
             return Err(Refusal::Conflict(text));
         }
         let rule = numbered(tx, rule.clone());
@@ -190,8 +195,9 @@ pub fn authorize(
     for rule in made {
         super::tag::put(tx, &farm, Resource::Rule(rule), tags)?;
     }
-    tell(tx, &farm, "security-group.authorized", id, format!("{} rules added to security group {id}", rules.len()));
-    let operation = firewall_apply::changed(tx, &farm);
+    let told =
+        event(&farm, "security-group.authorized", id, format!("{} rules added to security group {id}", rules.len()));
+    let operation = firewall_apply::changed(tx, &farm, told);
     Ok(Outcome { operation, ..outcome(id) })
 }
 
@@ -209,8 +215,9 @@ pub fn revoke(tx: &mut Tx<'_>, who: &Principal, id: SecurityGroupId, rules: &[Ru
         super::tag::forget(tx, farm.id, Resource::Rule(*rule));
     }
     save(tx, group);
-    tell(tx, &farm, "security-group.revoked", id, format!("{} rules taken from security group {id}", rules.len()));
-    let operation = firewall_apply::changed(tx, &farm);
+    let told =
+        event(&farm, "security-group.revoked", id, format!("{} rules taken from security group {id}", rules.len()));
+    let operation = firewall_apply::changed(tx, &farm, told);
     Ok(Outcome { operation, ..outcome(id) })
 }
 
@@ -237,8 +244,9 @@ pub fn modify(
         known.description = wanted.description.clone();
     }
     save(tx, group);
-    tell(tx, &farm, "security-group.modified", id, format!("{} rules of security group {id} changed", rules.len()));
-    let operation = firewall_apply::changed(tx, &farm);
+    let told =
+        event(&farm, "security-group.modified", id, format!("{} rules of security group {id} changed", rules.len()));
+    let operation = firewall_apply::changed(tx, &farm, told);
     Ok(Outcome { operation, ..outcome(id) })
 }
 

@@ -37,7 +37,8 @@ fn sandbox() -> Arc<Sandbox> {
 
 pub fn spec(public: u8) -> SiteSpec {
     let now = Timestamp(0);
-    let class = |text: &str, kind| HostClass { name: name(text), kind, cpu_overcommit_permille: 1000, volumes: Gib(1000) };
+    let class =
+        |text: &str, kind| HostClass { name: name(text), kind, cpu_overcommit_permille: 1000, volumes: Gib(1000) };
     let host = |text: String, class: &str, share| Host {
         id: HostId(0),
         name: name(&text),
@@ -138,6 +139,16 @@ impl TestSite {
         }
         let row = self.engine.read(|state| state.rows.operations.get(&id).cloned());
         panic!("operation does not end: {row:#?}")
+    }
+
+    /// Asks, and waits until what follows is done.
+    pub async fn make(&self, command: Command) -> Outcome {
+        let outcome = self.submit(command).await.unwrap();
+        if let Some(operation) = outcome.operation {
+            let operation = self.wait(operation).await;
+            assert_eq!(operation.state, OperationState::Done, "{operation:#?}");
+        }
+        outcome
     }
 
     pub async fn farm(&self, text: &str, small: u32) -> FarmId {
