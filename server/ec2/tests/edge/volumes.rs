@@ -172,7 +172,7 @@ async fn what_an_instance_boots_from_is_a_volume() {
     let root = cascina_core::id::VolumeId(of.0).to_string();
     let snapshot = snapshot(&farm, &root).await;
     let found = farm.client.call("DescribeSnapshots", &[("SnapshotId.1", &snapshot)]).await.good();
-    assert_eq!(elements(&found, "volumeId"), [root.clone()]);
+    assert_eq!(elements(&found, "volumeId"), std::slice::from_ref(&root));
     let larger = [("VolumeId", root.as_str()), ("Size", "2")];
     assert_eq!(farm.client.call("ModifyVolume", &larger).await.code(400), "UnsupportedOperation");
 }
