@@ -50,15 +50,18 @@ pub fn find_disk(state: &State, who: &Principal, disk: Disk) -> Result<Found, Re
             let row = row.ok_or_else(|| Refusal::not_found("instance", id))?;
             if !matches!(row.state, InstanceState::Running | InstanceState::Stopped) {
                 let now = row.state.as_str();
-                return Err(Refusal::Conflict(format!("instance {id} is {now}; this needs one that runs or is stopped")));
+                return Err(Refusal::Conflict(format!(
+                    "instance {id} is {now}; this needs one that runs or is stopped"
+                )));
             }
             let (class, size) = (row.class.clone(), row.size.disk);
             Found { farm: usable_farm(state, who, row.farm)?, class, size, instance: Some(id) }
         }
     };
-    let busy = found.instance.and_then(|id| state.rows.instances.get(&id)).is_some_and(|row| {
-        super::instance::busy(state, row)
-    });
+    let busy = found
+        .instance
+        .and_then(|id| state.rows.instances.get(&id))
+        .is_some_and(|row| super::instance::busy(state, row));
     if busy {
         return Err(Refusal::Conflict("the instance that has the disk is busy with another operation".into()));
     }
@@ -94,8 +97,7 @@ pub fn make(
     let Found { farm, class, size, instance } = found;
     volume::within_quota(tx.state(), &farm, &class, size, decisions, tx.now)?;
     let id = SnapshotId(tx.number());
-    let mut operation =
-        instance_run::operation(tx, SagaKind::SnapshotCreate, &farm, instance.into_iter().collect(), 0);
+    let mut operation = instance_run::operation(tx, SagaKind::SnapshotCreate, &farm, instance.into_iter().collect(), 0);
     operation.snapshot = Some(id);
     if let Disk::Volume(volume) = disk {
         operation.volume = Some(volume);
@@ -161,9 +163,8 @@ pub fn delete(tx: &mut Tx<'_>, who: &Principal, id: SnapshotId) -> Result<Outcom
         return Err(Refusal::Conflict(format!("snapshot {id} is busy with another operation")));
     }
     let volumes = tx.state().indexes.volumes_by_farm.of(&farm.id).filter_map(|id| tx.state().rows.volumes.get(&id));
-    let copied = |row: &&Arc<cascina_core::volume::Volume>| {
-        row.snapshot == Some(id) && row.state == VolumeState::Creating
-    };
+    let copied =
+        |row: &&Arc<cascina_core::volume::Volume>| row.snapshot == Some(id) && row.state == VolumeState::Creating;
     if let Some(volume) = volumes.into_iter().find(copied) {
         return Err(Refusal::Conflict(format!("snapshot {id} is in use by volume {}, which is being made", volume.id)));
     }

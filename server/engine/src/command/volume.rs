@@ -203,8 +203,10 @@ pub fn stays(state: &State, volume: &Volume) -> Result<(), Refusal> {
     let Some(held) = volume.attachment.as_ref().filter(|held| held.delete_on_termination) else { return Ok(()) };
     let row = state.rows.instances.get(&held.instance).filter(|row| row.state == InstanceState::ShuttingDown);
     match row {
-        Some(row) => Err(Refusal::Conflict(format!("volume {} goes with instance {}, which is being terminated",
-            volume.id, row.id))),
+        Some(row) => Err(Refusal::Conflict(format!(
+            "volume {} goes with instance {}, which is being terminated",
+            volume.id, row.id
+        ))),
         None => Ok(()),
     }
 }
@@ -233,8 +235,13 @@ pub fn check_device(device: &str) -> Result<(), Refusal> {
     let name = device.strip_prefix("/dev/").unwrap_or(device);
     let letters = name.strip_prefix("xvd").or_else(|| name.strip_prefix("sd")).or_else(|| name.strip_prefix("vd"));
     let letters = letters.map(|rest| rest.trim_end_matches(|c: char| c.is_ascii_digit()));
-    let right = letters.is_some_and(|rest| (1..=2).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_lowercase()));
-    if right { Ok(()) } else { Err(Refusal::invalid("device", device, "/dev/sdb to /dev/sdzz, /dev/vdb …, or xvdb …")) }
+    let right =
+        letters.is_some_and(|rest| (1..=2).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_lowercase()));
+    if right {
+        Ok(())
+    } else {
+        Err(Refusal::invalid("device", device, "/dev/sdb to /dev/sdzz, /dev/vdb …, or xvdb …"))
+    }
 }
 
 pub fn attach(
@@ -255,9 +262,12 @@ pub fn attach(
         return Err(Refusal::Conflict(format!("volume {id} could not be made and can only be deleted")));
     }
     idle(tx.state(), &volume)?;
-    if !matches!(row.state, InstanceState::Running | InstanceState::Stopped) || super::instance::busy(tx.state(), &row) {
-        return Err(Refusal::Conflict(format!("instance {instance} is {}, or busy; this needs one that runs or is stopped",
-            row.state.as_str())));
+    if !matches!(row.state, InstanceState::Running | InstanceState::Stopped) || super::instance::busy(tx.state(), &row)
+    {
+        return Err(Refusal::Conflict(format!(
+            "instance {instance} is {}, or busy; this needs one that runs or is stopped",
+            row.state.as_str()
+        )));
     }
     if row.class != volume.class {
         let allowed = format!("an instance in class {}, where the volume lies", volume.class);
@@ -265,7 +275,9 @@ pub fn attach(
     }
     let own: Vec<_> = tx.state().indexes.volumes_by_instance.of(&instance).collect();
     if own.len() >= MOST_VOLUMES {
-        return Err(Refusal::Conflict(format!("instance {instance} has {MOST_VOLUMES} volumes, the most there can be")));
+        return Err(Refusal::Conflict(format!(
+            "instance {instance} has {MOST_VOLUMES} volumes, the most there can be"
+        )));
     }
     let taken = |id: &VolumeId| {
         let held = tx.state().rows.volumes.get(id).and_then(|row| row.attachment.clone());
