@@ -119,11 +119,7 @@ fn what_was_skipped_of_detaching_and_resizing_is_not_taken_for_done() {
     let mut scene = Scene::new();
     let farm = scene.farm(Vec::new());
     let (_, volume) = with_volume(&mut scene, farm);
-<<<<<<< HEAD
-    scene.faults(vec![rule(CallKind::DetachVolume, 1, refuse()), rule(CallKind::ResizeVolume, 1, refuse())]);
-=======
     scene.faults(vec![rule(CallKind::DetachVolume, 1, refuse()), rule(CallKind::ResizeVolume, 5, refuse())]);
->>>>>>> 26a077d514cc57b979ebc21a2c5c68d91b61e02d
     for command in [Command::DetachVolume { volume }, Command::ResizeVolume { volume, size: Gib(5), kind: None }] {
         let operation = scene.ask(command).unwrap().operation.unwrap();
         assert_eq!(scene.wait(operation).state, OperationState::Stuck);
