@@ -156,7 +156,6 @@ codes! {
         InvalidLaunchTemplateNameNotFound "InvalidLaunchTemplateName.NotFoundException"
         InvalidManagedPrefixListIdNotFound "InvalidPrefixListID.NotFound"
         InvalidPlacementGroupUnknown "InvalidPlacementGroup.Unknown"
-        InvalidPrefixListIdNotFound "InvalidPrefixListId.NotFound"
         InvalidReservedInstancesId "InvalidReservedInstancesId"
         InvalidSpotInstanceRequestIdNotFound "InvalidSpotInstanceRequestID.NotFound"
         InvalidVpcEndpointIdNotFound "InvalidVpcEndpointId.NotFound"

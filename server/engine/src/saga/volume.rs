@@ -150,6 +150,10 @@ impl Saga for VolumeResize {
         operation: &mut Operation,
         answer: Answer,
     ) -> Result<Option<String>, StepError> {
+        // It may have gone with its instance in between; the next time nothing is asked.
+        if let Err(StepError::Final(error)) = errands(&answer) {
+            return Err(StepError::Passing(error));
+        }
         errands(&answer)?;
         match (step, &answer) {
             (Step::Act, Answer::Nothing) => set(tx, operation, |row| {

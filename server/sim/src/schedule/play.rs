@@ -251,7 +251,12 @@ impl Play {
         let until = self.sim.now.plus_ms(ms);
         let result = self.sim.run_until(until);
         for answered in std::mem::take(&mut self.sim.answers) {
-            if answered.heard == Heard::Nothing && answered.request.idempotency.is_some() {
+            // Who knows the answer does not insist: it may be forgotten together with what came of it.
+            let known = |other: &Answered| {
+                matches!(other.heard, Heard::Done(_)) && other.request.idempotency == answered.request.idempotency
+            };
+            let unheard = answered.heard == Heard::Nothing && answered.request.idempotency.is_some();
+            if unheard && !self.heard.iter().any(known) {
                 self.unheard.push(Request::clone(&answered.request));
             }
             self.heard.push(answered);

@@ -119,7 +119,7 @@ fn what_was_skipped_of_detaching_and_resizing_is_not_taken_for_done() {
     let mut scene = Scene::new();
     let farm = scene.farm(Vec::new());
     let (_, volume) = with_volume(&mut scene, farm);
-    scene.faults(vec![rule(CallKind::DetachVolume, 1, refuse()), rule(CallKind::ResizeVolume, 1, refuse())]);
+    scene.faults(vec![rule(CallKind::DetachVolume, 1, refuse()), rule(CallKind::ResizeVolume, 5, refuse())]);
     for command in [Command::DetachVolume { volume }, Command::ResizeVolume { volume, size: Gib(5), kind: None }] {
         let operation = scene.ask(command).unwrap().operation.unwrap();
         assert_eq!(scene.wait(operation).state, OperationState::Stuck);
@@ -168,4 +168,17 @@ fn a_volume_is_made_again_after_its_first_making_was_given_up() {
     scene.make(Command::DeleteVolume { volume });
     scene.settle();
     assert!(scene.sim.world.stores().is_empty());
+}
+
+#[test]
+fn a_volume_that_is_enlarged_while_it_goes_with_its_instance_needs_no_person() {
+    let mut scene = Scene::new();
+    let farm = scene.farm(Vec::new());
+    let (id, volume) = with_volume(&mut scene, farm);
+    scene.faults(vec![rule(CallKind::ResizeVolume, 1, Fault::Slow { ms: 3000 })]);
+    let resize = Command::ResizeVolume { volume, size: Gib(5), kind: None };
+    let resize = scene.ask(resize).unwrap().operation.unwrap();
+    scene.make(power(id, Power::Terminate));
+    assert_eq!(scene.wait(resize).state, OperationState::Done);
+    scene.settle();
 }
