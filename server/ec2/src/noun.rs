@@ -8,11 +8,18 @@ use crate::wire::short;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Noun {
     Address,
+    Association,
+    DhcpOptions,
     Image,
     Instance,
     InstanceType,
+    InterfaceAttachment,
+    InternetGateway,
     KeyPair,
     Network,
+    NetworkAcl,
+    NetworkInterface,
+    RouteTable,
     SecurityGroup,
     SecurityGroupRule,
     Snapshot,
@@ -50,13 +57,34 @@ impl Noun {
                 Code::InvalidAllocationIdNotFound.fault(format!("The allocation ID '{id}' does not exist"))
             }
             Noun::Address => Code::InvalidAddressNotFound.fault(format!("Address '{id}' not found.")),
+            Noun::Association => {
+                Code::InvalidAssociationIdNotFound.fault(format!("The association ID '{id}' does not exist"))
+            }
+            Noun::DhcpOptions => {
+                Code::InvalidDhcpOptionsIdNotFound.fault(format!("The dhcpOption ID '{id}' does not exist"))
+            }
             Noun::Image => Code::InvalidAmiIdNotFound.fault(format!("The image id '[{id}]' does not exist")),
             Noun::Instance => Code::InvalidInstanceIdNotFound.fault(format!("The instance ID '{id}' does not exist")),
             Noun::InstanceType => {
                 Code::InvalidInstanceType.fault(format!("The following supplied instance types do not exist: [{id}]"))
             }
+            Noun::InterfaceAttachment => {
+                Code::InvalidAttachmentIdNotFound.fault(format!("The attachment ID '{id}' does not exist"))
+            }
+            Noun::InternetGateway => {
+                Code::InvalidInternetGatewayIdNotFound.fault(format!("The internetGateway ID '{id}' does not exist"))
+            }
             Noun::KeyPair => Code::InvalidKeyPairNotFound.fault(format!("The key pair '{id}' does not exist")),
             Noun::Network => Code::InvalidVpcIdNotFound.fault(format!("The vpc ID '{id}' does not exist")),
+            Noun::NetworkAcl => {
+                Code::InvalidNetworkAclIdNotFound.fault(format!("The networkAcl ID '{id}' does not exist"))
+            }
+            Noun::NetworkInterface => {
+                Code::InvalidNetworkInterfaceIdNotFound.fault(format!("The networkInterface ID '{id}' does not exist"))
+            }
+            Noun::RouteTable => {
+                Code::InvalidRouteTableIdNotFound.fault(format!("The routeTable ID '{id}' does not exist"))
+            }
             Noun::SecurityGroup => {
                 Code::InvalidGroupNotFound.fault(format!("The security group '{id}' does not exist"))
             }
@@ -74,16 +102,23 @@ impl Noun {
     pub fn malformed(self, id: &str) -> Fault {
         let code = match self {
             Noun::Address => Code::InvalidAllocationIdMalformed,
+            Noun::DhcpOptions => Code::InvalidDhcpOptionsIdMalformed,
             Noun::Image => Code::InvalidAmiIdMalformed,
             Noun::Instance => Code::InvalidInstanceIdMalformed,
+            Noun::InternetGateway => Code::InvalidInternetGatewayIdMalformed,
+            Noun::Network => Code::InvalidVpcIdMalformed,
+            Noun::NetworkAcl => Code::InvalidNetworkAclIdMalformed,
+            Noun::NetworkInterface => Code::InvalidNetworkInterfaceIdMalformed,
+            Noun::RouteTable => Code::InvalidRouteTableIdMalformed,
             Noun::SecurityGroup => Code::InvalidGroupIdMalformed,
             Noun::Snapshot => Code::InvalidSnapshotIdMalformed,
+            Noun::Subnet => Code::InvalidSubnetIdMalformed,
             Noun::Volume => Code::InvalidVolumeIdMalformed,
-            Noun::InstanceType
+            Noun::Association
+            | Noun::InstanceType
+            | Noun::InterfaceAttachment
             | Noun::KeyPair
-            | Noun::Network
             | Noun::SecurityGroupRule
-            | Noun::Subnet
             | Noun::Zone
             | Noun::Other => {
                 return self.not_found(id);
