@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod addresses;
 mod client;
 mod credentials;
 mod limits;
+mod network;
 mod requests;
 mod site;
 mod zones_and_types;
