@@ -5,9 +5,17 @@
 
 pub mod account;
 pub mod address;
+pub mod credit;
+pub mod dhcp_options;
 pub mod instance_type;
 pub mod interface;
+pub mod internet_gateway;
+mod listing;
+pub mod network_acl;
+pub mod nothing;
 pub mod region;
+pub mod route_table;
+pub mod subnet;
 pub mod vpc;
 
 use std::collections::HashMap;
@@ -45,14 +53,35 @@ pub struct Action {
 
 /// Every action that there is, a line each.
 fn rows() -> Vec<Action> {
-    use Access::Read;
-    vec![
+    use Access::{Read, Write};
+    let mut rows = vec![
+        row(Write, "AllocateAddress", address::allocate_address),
+        row(Write, "AssociateAddress", address::associate_address),
         row(Read, "DescribeAccountAttributes", account::describe_account_attributes),
+        row(Read, "DescribeAddresses", address::describe_addresses),
+        row(Read, "DescribeAddressesAttribute", address::describe_addresses_attribute),
         row(Read, "DescribeAvailabilityZones", region::describe_availability_zones),
+        row(Read, "DescribeDhcpOptions", dhcp_options::describe_dhcp_options),
+        row(Read, "DescribeInstanceCreditSpecifications", credit::describe_instance_credit_specifications),
         row(Read, "DescribeInstanceTypeOfferings", instance_type::describe_instance_type_offerings),
         row(Read, "DescribeInstanceTypes", instance_type::describe_instance_types),
+        row(Read, "DescribeInternetGateways", internet_gateway::describe_internet_gateways),
+        row(Read, "DescribeNetworkAcls", network_acl::describe_network_acls),
+        row(Read, "DescribeNetworkInterfaceAttribute", interface::describe_network_interface_attribute),
+        row(Read, "DescribeNetworkInterfaces", interface::describe_network_interfaces),
         row(Read, "DescribeRegions", region::describe_regions),
-    ]
+        row(Read, "DescribeRouteTables", route_table::describe_route_tables),
+        row(Read, "DescribeSubnets", subnet::describe_subnets),
+        row(Read, "DescribeVpcAttribute", vpc::describe_vpc_attribute),
+        row(Read, "DescribeVpcs", vpc::describe_vpcs),
+        row(Write, "DisassociateAddress", address::disassociate_address),
+        row(Write, "ModifyNetworkInterfaceAttribute", interface::modify_network_interface_attribute),
+        row(Write, "ReleaseAddress", address::release_address),
+    ];
+    rows.extend(
+        nothing::ALL.iter().map(|kind| row(Read, kind.action, move |call, asked| nothing::describe(call, asked, kind))),
+    );
+    rows
 }
 
 fn row<Q, A, F, H>(access: Access, name: &'static str, handler: H) -> Action
