@@ -3,7 +3,7 @@
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= never
 
-.PHONY: demo test lint deps policies bench soak
+.PHONY: demo test lint deps clients policies bench soak
 
 # A server on simulated hosts, and what people do with it, in about half a minute after building. It
 # goes on until Ctrl-C; `make demo KEEP=0` ends it, `make demo TRACE=folder` replays your own trace.
@@ -13,7 +13,7 @@ demo: deps
 
 # Format, clippy, unit, property and end-to-end tests; the policies are tested, rebuilt with the
 # distribution's compiler where it can be installed, and compared with what is kept.
-test: deps lint
+test: deps clients lint
 	$(CARGO) test --workspace --no-fail-fast
 	$(CARGO) test --manifest-path policies/Cargo.toml --no-fail-fast
 	sh policies/build.sh --check --install
@@ -25,11 +25,13 @@ lint:
 	$(CARGO) fmt --manifest-path policies/Cargo.toml --all --check
 	$(CARGO) clippy --manifest-path policies/Cargo.toml --all-targets -- -D warnings
 
-# Ten thousand schedules of commands, faults and crashes in virtual time, each from its own seed.
+# Ten thousand schedules of commands, faults and crashes in virtual time, each from its own seed; and
+# whatever may come to the EC2 API, for half a minute.
 SEEDS ?= 0..10000
 soak:
 	$(CARGO) build --release -p cascina
 	target/release/cascina simulate schedules --seeds $(SEEDS)
+	$(CARGO) run --release -p cascina-ec2 --example fuzz -- --seconds 30
 
 # A C compiler for SQLite is all that is needed beside Rust.
 AS_ROOT = $(if $(filter 0,$(shell id -u)),,sudo)
@@ -37,6 +39,18 @@ deps:
 	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust 1.95 or newer first"; exit 1; }
 	@command -v cc >/dev/null || { $(AS_ROOT) apt-get update -q && $(AS_ROOT) apt-get install -qy build-essential; } \
 		|| { echo "a C compiler is missing: apt-get install build-essential"; exit 1; }
+
+# Stock EC2 clients, which the tests drive the program with, at fixed versions, in a folder of their own.
+CLIENTS = target/clients
+clients: $(CLIENTS)/installed
+$(CLIENTS)/installed: tests/clients/requirements.txt
+	@python3 -m venv --help >/dev/null 2>&1 && python3 -m ensurepip --version >/dev/null 2>&1 \
+		|| { $(AS_ROOT) apt-get update -q && $(AS_ROOT) apt-get install -qy python3-venv; } \
+		|| { echo "Python's venv is missing: apt-get install python3-venv"; exit 1; }
+	rm -rf $(CLIENTS)
+	python3 -m venv $(CLIENTS)
+	$(CLIENTS)/bin/pip install --quiet --disable-pip-version-check -r tests/clients/requirements.txt
+	touch $@
 
 # Rebuilds policies/dist; says what to install if no compiler for wasm32 is there.
 policies:

@@ -8,6 +8,7 @@ mod books;
 mod command_line;
 mod coverage;
 mod crash;
+mod ec2;
 mod events;
 mod farm;
 mod floors;

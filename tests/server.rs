@@ -151,6 +151,7 @@ impl Site {
             .arg(self.path("cascina.toml"))
             .env_clear()
             .env("CASCINA_SERVER_DATA", self.path("data"))
+            .env("CASCINA_EC2_LISTEN", "127.0.0.1:0")
             .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(log)

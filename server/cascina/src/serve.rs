@@ -67,10 +67,9 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     let simulation = Some(Arc::new(Simulated(hosts)) as Arc<dyn Simulation>);
     welcome(address, ec2.as_ref(), &admin_token);
     let mut app = router(App { engine: engine.clone(), auth, simulation, ec2 });
-    // Signatures cover the whole path, so the edge is told to answer at these and not below them.
-    for path in EC2_PATHS.iter().filter(|_| edge.is_some()) {
-        if let Some(edge) = &edge {
-            app = app.route_service(path, edge.router()).route_service(&format!("{path}/"), edge.router());
+    if let Some(edge) = &edge {
+        for path in EC2_PATHS {
+            app = app.nest(path, edge.router());
         }
     }
     let stop = stop.shared();

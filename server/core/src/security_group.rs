@@ -17,7 +17,7 @@ pub const DEFAULT: &str = "default";
 /// Groups of a farm.
 pub const MOST_GROUPS: usize = 500;
 /// Rules of a group, in each direction.
-pub const MOST_RULES: usize = 100;
+pub const MOST_RULES: usize = 60;
 /// Groups of an instance.
 pub const MOST_OF_INSTANCE: usize = 16;
 
@@ -53,6 +53,11 @@ pub enum Traffic {
     Udp(Ports),
     /// None: any.
     Icmp {
+        kind: Option<u8>,
+        code: Option<u8>,
+    },
+    /// Networks do not carry it, see [`Peer::Net`]. None: any.
+    Icmp6 {
         kind: Option<u8>,
         code: Option<u8>,
     },

@@ -7,6 +7,7 @@ pub mod account;
 pub mod address;
 pub mod credit;
 pub mod dhcp_options;
+pub mod instance;
 pub mod instance_type;
 pub mod interface;
 pub mod internet_gateway;
@@ -28,7 +29,7 @@ use serde::de::DeserializeOwned;
 use crate::call::Call;
 use crate::code::Code;
 use crate::fault::Fault;
-use crate::wire::{Tree, decode, xml};
+use crate::wire::{ParamError, Tree, decode, xml};
 
 /// Names of Amazon's actions up to the API of 2016-11-15, sorted, whether or not we have them.
 const KNOWN: &str = include_str!("known-actions.txt");
@@ -49,27 +50,42 @@ pub struct Action {
     pub name: &'static str,
     pub access: Access,
     run: Box<dyn Fn(Call, Tree) -> Answer + Send + Sync>,
+    reads: fn(&Tree) -> Result<(), ParamError>,
 }
 
 /// Every action that there is, a line each.
 fn rows() -> Vec<Action> {
     use Access::{Read, Write};
     let mut rows = vec![
-        row(Write, "AllocateAddress", address::allocate_address),
-        row(Write, "AssociateAddress", address::associate_address),
         row(Read, "DescribeAccountAttributes", account::describe_account_attributes),
-        row(Read, "DescribeAddresses", address::describe_addresses),
-        row(Read, "DescribeAddressesAttribute", address::describe_addresses_attribute),
         row(Read, "DescribeAvailabilityZones", region::describe_availability_zones),
-        row(Read, "DescribeDhcpOptions", dhcp_options::describe_dhcp_options),
-        row(Read, "DescribeInstanceCreditSpecifications", credit::describe_instance_credit_specifications),
         row(Read, "DescribeInstanceTypeOfferings", instance_type::describe_instance_type_offerings),
         row(Read, "DescribeInstanceTypes", instance_type::describe_instance_types),
+        row(Read, "DescribeRegions", region::describe_regions),
+        row(Write, "RunInstances", instance::run::run_instances),
+        row(Read, "DescribeInstances", instance::describe::describe_instances),
+        row(Read, "DescribeInstanceStatus", instance::status::describe_instance_status),
+        row(Write, "StartInstances", instance::power::start_instances),
+        row(Write, "StopInstances", instance::power::stop_instances),
+        row(Write, "RebootInstances", instance::power::reboot_instances),
+        row(Write, "TerminateInstances", instance::power::terminate_instances),
+        row(Read, "DescribeInstanceAttribute", instance::attribute::describe_instance_attribute),
+        row(Write, "ModifyInstanceAttribute", instance::change::modify_instance_attribute),
+        row(Write, "ResetInstanceAttribute", instance::attribute::reset_instance_attribute),
+        row(Write, "ModifyInstanceMetadataOptions", instance::change::modify_instance_metadata_options),
+        row(Write, "UnmonitorInstances", instance::attribute::unmonitor_instances),
+        row(Read, "GetConsoleOutput", instance::console::get_console_output),
+        row(Read, "GetPasswordData", instance::console::get_password_data),
+        row(Write, "AllocateAddress", address::allocate_address),
+        row(Write, "AssociateAddress", address::associate_address),
+        row(Read, "DescribeAddresses", address::describe_addresses),
+        row(Read, "DescribeAddressesAttribute", address::describe_addresses_attribute),
+        row(Read, "DescribeDhcpOptions", dhcp_options::describe_dhcp_options),
+        row(Read, "DescribeInstanceCreditSpecifications", credit::describe_instance_credit_specifications),
         row(Read, "DescribeInternetGateways", internet_gateway::describe_internet_gateways),
         row(Read, "DescribeNetworkAcls", network_acl::describe_network_acls),
         row(Read, "DescribeNetworkInterfaceAttribute", interface::describe_network_interface_attribute),
         row(Read, "DescribeNetworkInterfaces", interface::describe_network_interfaces),
-        row(Read, "DescribeRegions", region::describe_regions),
         row(Read, "DescribeRouteTables", route_table::describe_route_tables),
         row(Read, "DescribeSubnets", subnet::describe_subnets),
         row(Read, "DescribeVpcAttribute", vpc::describe_vpc_attribute),
@@ -92,7 +108,7 @@ where
     H: Fn(Call, Q) -> F + Copy + Send + Sync + 'static,
 {
     let run = move |call, tree| -> Answer { Box::pin(answer(call, tree, handler)) };
-    Action { name, access, run: Box::new(run) }
+    Action { name, access, run: Box::new(run), reads: |tree| decode::<Q>(tree).map(drop) }
 }
 
 async fn answer<Q, A, F>(call: Call, tree: Tree, handler: impl Fn(Call, Q) -> F + Send) -> Result<String, Fault>
@@ -150,10 +166,20 @@ impl Action {
     ///
     /// Whatever is wrong with the parameters, and whatever the action says.
     pub async fn run(&self, mut call: Call, mut tree: Tree) -> Result<String, Fault> {
-        if let Some(given) = tree.take("DryRun") {
-            call.dry_run = decode(&given).map_err(|error: crate::wire::ParamError| error.within("DryRun"))?;
+        // Without a value it says nothing.
+        if let Some(given) = tree.take("DryRun").filter(|given| !given.is_empty_value()) {
+            call.dry_run = decode(&given).map_err(|error: ParamError| error.within("DryRun"))?;
         }
         (self.run)(call, tree).await
+    }
+
+    /// Whether parameters are a request of this action at all.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with them.
+    pub fn reads(&self, tree: &Tree) -> Result<(), ParamError> {
+        (self.reads)(tree)
     }
 }
 

@@ -1,5 +1,6 @@
 //! A call that has been let in: who makes it, on which farm, and what it may use.
 
+use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::sync::Arc;
 use cascina_core::command::{Command, Outcome};
 use cascina_core::id::{AccessKeyId, FarmId, TenantId};
 use cascina_core::principal::Principal;
+use cascina_core::state::State;
 use cascina_core::units::Timestamp;
 use cascina_engine::{Engine, Idempotency, Request};
 
@@ -69,6 +71,32 @@ impl Call {
         self.engine.submit(request).await.map_err(|error| Fault::from_engine(error, conflict))
     }
 
+    /// Has the engine carry out what `check` makes of the state as it is. If the engine says that the state
+    /// is not the right one after all, it has changed since, and `check` may know the name of that.
+    ///
+    /// # Errors
+    ///
+    /// Those of `check`, the engine's refusal, and `DryRunOperation` if nothing may change.
+    pub async fn submit_checked<T>(
+        &self,
+        check: impl Fn(&State) -> Result<(Command, T), Fault>,
+    ) -> Result<(Outcome, T), Fault> {
+        let (command, found) = self.engine.read(&check)?;
+        match self.submit(command, Code::IncorrectState).await {
+            Ok(outcome) => Ok((outcome, found)),
+            Err(fault) if fault.code == Code::IncorrectState => {
+                self.engine.read(&check)?;
+                Err(fault)
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// How Amazon names a thing for all the world, such as a `security-group`.
+    pub fn arn(&self, kind: &str, id: impl Display) -> String {
+        format!("arn:aws:ec2:{}:{}:{kind}/{id}", self.settings.region, self.account)
+    }
+
     fn idempotency(&self, token: &str) -> Result<Idempotency, Fault> {
         if !TOKEN.contains(&token.len()) || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Fault::invalid("ClientToken", token, "It should be 1 to 64 visible ASCII characters"));
@@ -83,7 +111,7 @@ impl Call {
     /// # Errors
     ///
     /// See [`Page::new`].
-    pub fn page<K: Ord + std::fmt::Display + FromStr>(
+    pub fn page<K: Ord + Display + FromStr>(
         &self,
         most: Option<i64>,
         token: Option<&str>,

@@ -165,6 +165,7 @@ fn quota(resource: &str) -> Code {
         "snapshots" => Code::SnapshotLimitExceeded,
         "security_groups" => Code::SecurityGroupLimitExceeded,
         "key_pairs" => Code::KeyPairLimitExceeded,
+        "tags" => Code::TagLimitExceeded,
         _ => Code::InstanceLimitExceeded,
     }
 }

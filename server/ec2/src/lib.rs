@@ -10,6 +10,8 @@ pub mod call;
 mod code;
 pub mod fault;
 pub mod filter;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod ids;
 mod keyring;
 pub mod limit;

@@ -7,18 +7,18 @@ use crate::wire::short;
 /// Kinds of things that clients name by an id or by a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Noun {
+    Acl,
     Address,
     Association,
     DhcpOptions,
+    Gateway,
     Image,
     Instance,
     InstanceType,
+    Interface,
     InterfaceAttachment,
-    InternetGateway,
     KeyPair,
     Network,
-    NetworkAcl,
-    NetworkInterface,
     RouteTable,
     SecurityGroup,
     SecurityGroupRule,
@@ -31,18 +31,24 @@ pub enum Noun {
 }
 
 impl Noun {
-    /// The engine's word for it.
+    /// The engine's word for it, or EC2's as the type of what has tags.
     pub fn of(word: &str) -> Noun {
         match word {
-            "address" | "elastic IP" => Noun::Address,
+            "network-acl" => Noun::Acl,
+            "address" | "elastic IP" | "elastic-ip" => Noun::Address,
+            "dhcp-options" => Noun::DhcpOptions,
+            "internet-gateway" => Noun::Gateway,
             "image" => Noun::Image,
             "instance" => Noun::Instance,
             "flavor" => Noun::InstanceType,
-            "key pair" => Noun::KeyPair,
-            "network" => Noun::Network,
-            "security group" | "group" => Noun::SecurityGroup,
-            "security group rule" => Noun::SecurityGroupRule,
+            "network-interface" => Noun::Interface,
+            "key pair" | "key-pair" => Noun::KeyPair,
+            "network" | "vpc" => Noun::Network,
+            "route-table" => Noun::RouteTable,
+            "security group" | "security-group" | "group" => Noun::SecurityGroup,
+            "security group rule" | "security-group-rule" => Noun::SecurityGroupRule,
             "snapshot" => Noun::Snapshot,
+            "subnet" => Noun::Subnet,
             "volume" => Noun::Volume,
             "class" => Noun::Zone,
             _ => Noun::Other,
@@ -53,6 +59,7 @@ impl Noun {
     pub fn not_found(self, id: &str) -> Fault {
         let id = short(id);
         match self {
+            Noun::Acl => Code::InvalidNetworkAclIdNotFound.fault(format!("The networkAcl ID '{id}' does not exist")),
             Noun::Address if id.starts_with("eipalloc-") => {
                 Code::InvalidAllocationIdNotFound.fault(format!("The allocation ID '{id}' does not exist"))
             }
@@ -61,27 +68,24 @@ impl Noun {
                 Code::InvalidAssociationIdNotFound.fault(format!("The association ID '{id}' does not exist"))
             }
             Noun::DhcpOptions => {
-                Code::InvalidDhcpOptionsIdNotFound.fault(format!("The dhcpOption ID '{id}' does not exist"))
+                Code::InvalidDhcpOptionIdNotFound.fault(format!("The dhcpOption ID '{id}' does not exist"))
+            }
+            Noun::Gateway => {
+                Code::InvalidInternetGatewayIdNotFound.fault(format!("The internetGateway ID '{id}' does not exist"))
             }
             Noun::Image => Code::InvalidAmiIdNotFound.fault(format!("The image id '[{id}]' does not exist")),
             Noun::Instance => Code::InvalidInstanceIdNotFound.fault(format!("The instance ID '{id}' does not exist")),
             Noun::InstanceType => {
                 Code::InvalidInstanceType.fault(format!("The following supplied instance types do not exist: [{id}]"))
             }
+            Noun::Interface => {
+                Code::InvalidNetworkInterfaceIdNotFound.fault(format!("The networkInterface ID '{id}' does not exist"))
+            }
             Noun::InterfaceAttachment => {
                 Code::InvalidAttachmentIdNotFound.fault(format!("The attachment ID '{id}' does not exist"))
             }
-            Noun::InternetGateway => {
-                Code::InvalidInternetGatewayIdNotFound.fault(format!("The internetGateway ID '{id}' does not exist"))
-            }
             Noun::KeyPair => Code::InvalidKeyPairNotFound.fault(format!("The key pair '{id}' does not exist")),
             Noun::Network => Code::InvalidVpcIdNotFound.fault(format!("The vpc ID '{id}' does not exist")),
-            Noun::NetworkAcl => {
-                Code::InvalidNetworkAclIdNotFound.fault(format!("The networkAcl ID '{id}' does not exist"))
-            }
-            Noun::NetworkInterface => {
-                Code::InvalidNetworkInterfaceIdNotFound.fault(format!("The networkInterface ID '{id}' does not exist"))
-            }
             Noun::RouteTable => {
                 Code::InvalidRouteTableIdNotFound.fault(format!("The routeTable ID '{id}' does not exist"))
             }
@@ -100,30 +104,30 @@ impl Noun {
 
     /// It cannot be an id of such a thing. What has a name rather than an id is simply not there.
     pub fn malformed(self, id: &str) -> Fault {
-        let code = match self {
-            Noun::Address => Code::InvalidAllocationIdMalformed,
-            Noun::DhcpOptions => Code::InvalidDhcpOptionsIdMalformed,
-            Noun::Image => Code::InvalidAmiIdMalformed,
-            Noun::Instance => Code::InvalidInstanceIdMalformed,
-            Noun::InternetGateway => Code::InvalidInternetGatewayIdMalformed,
-            Noun::Network => Code::InvalidVpcIdMalformed,
-            Noun::NetworkAcl => Code::InvalidNetworkAclIdMalformed,
-            Noun::NetworkInterface => Code::InvalidNetworkInterfaceIdMalformed,
-            Noun::RouteTable => Code::InvalidRouteTableIdMalformed,
-            Noun::SecurityGroup => Code::InvalidGroupIdMalformed,
-            Noun::Snapshot => Code::InvalidSnapshotIdMalformed,
-            Noun::Subnet => Code::InvalidSubnetIdMalformed,
-            Noun::Volume => Code::InvalidVolumeIdMalformed,
+        let (code, prefix) = match self {
+            Noun::Acl => (Code::InvalidNetworkAclIdMalformed, "acl-"),
+            Noun::Address => (Code::InvalidAllocationIdMalformed, "eipalloc-"),
+            Noun::DhcpOptions => (Code::InvalidDhcpOptionsIdMalformed, "dopt-"),
+            Noun::Gateway => (Code::InvalidInternetGatewayIdMalformed, "igw-"),
+            Noun::Image => (Code::InvalidAmiIdMalformed, "ami-"),
+            Noun::Instance => (Code::InvalidInstanceIdMalformed, "i-"),
+            Noun::Interface => (Code::InvalidNetworkInterfaceIdMalformed, "eni-"),
+            Noun::Network => (Code::InvalidVpcIdMalformed, "vpc-"),
+            Noun::RouteTable => (Code::InvalidRouteTableIdMalformed, "rtb-"),
+            Noun::SecurityGroup => (Code::InvalidGroupIdMalformed, "sg-"),
+            Noun::SecurityGroupRule => (Code::InvalidSecurityGroupRuleIdMalformed, "sgr-"),
+            Noun::Snapshot => (Code::InvalidSnapshotIdMalformed, "snap-"),
+            Noun::Subnet => (Code::InvalidSubnetIdMalformed, "subnet-"),
+            Noun::Volume => (Code::InvalidVolumeIdMalformed, "vol-"),
             Noun::Association
             | Noun::InstanceType
             | Noun::InterfaceAttachment
             | Noun::KeyPair
-            | Noun::SecurityGroupRule
             | Noun::Zone
             | Noun::Other => {
                 return self.not_found(id);
             }
         };
-        code.fault(format!("Invalid id: \"{}\"", short(id)))
+        code.fault(format!("Invalid id: \"{}\" (expecting \"{prefix}...\")", short(id)))
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use cascina_core::decision::Decision;
 use cascina_core::host::Host;
 use cascina_core::id::OperationId;
+use cascina_core::name::Name;
 use cascina_core::units::Timestamp;
 use cascina_drivers::sim::Fate;
 use cascina_drivers::{HostCall, HostRef};
@@ -26,6 +27,11 @@ pub enum Listener {
     Inventory {
         host: Arc<Host>,
         asked: Timestamp,
+    },
+    /// What lies in the volume store of a class, which this host reaches.
+    Store {
+        class: Name,
+        host: HostRef,
     },
     /// The reconciler, sweeping.
     Sweeper,

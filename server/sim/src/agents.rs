@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use cascina_core::command::Command;
 use cascina_core::host::Host;
+use cascina_core::name::Name;
 use cascina_core::units::Timestamp;
-use cascina_drivers::{DriverError, HostCall, Inventory, Reply as HostReply};
+use cascina_drivers::{DriverError, HostCall, HostRef, Inventory, Reply as HostReply};
 use cascina_engine::command::observed;
-use cascina_engine::reconcile::{ABREAST, Misses, difference, reference};
+use cascina_engine::reconcile::{ABREAST, Misses, difference, reference, unowned};
+use cascina_engine::saga::store_host;
 
 use crate::agenda::{Happening, Listener};
 use crate::process::Reply;
@@ -23,6 +25,8 @@ enum Todo {
     Propose(Command),
     /// As long as it is still called for.
     Call(Arc<Host>, Timestamp, Arc<Inventory>, HostCall),
+    /// Out of a volume store: what nobody owns nobody ever will.
+    Remove(HostRef, HostCall),
 }
 
 /// One round after another, one thing after another.
@@ -31,6 +35,8 @@ pub struct Reconciler {
     misses: Misses,
     /// Hosts that have not been asked in this round.
     hosts: VecDeque<Arc<Host>>,
+    /// Classes whose volume stores have not been swept, once all hosts have been looked at.
+    classes: VecDeque<Name>,
     /// Inventories that have not come.
     awaited: usize,
     todo: VecDeque<Todo>,
@@ -76,9 +82,11 @@ impl Simulation {
 
     /// A round begins.
     pub(crate) fn reconcile(&mut self) {
-        let hosts = self.books.state.rows.hosts.values().cloned().collect();
+        let rows = &self.books.state.rows;
+        let (hosts, classes) = (rows.hosts.values().cloned().collect(), rows.classes.keys().cloned().collect());
         if let Some(process) = &mut self.process {
             process.reconciler.hosts = hosts;
+            process.reconciler.classes = classes;
         }
         self.reconcile_next();
     }
@@ -102,6 +110,16 @@ impl Simulation {
         }
     }
 
+    pub(crate) fn store_answered(&mut self, class: &Name, host: &HostRef, reply: Result<HostReply, DriverError>) {
+        if let Ok(HostReply::Stored(found)) = reply {
+            let calls = unowned(&self.books.state, class, &found);
+            if let Some(process) = &mut self.process {
+                process.reconciler.todo.extend(calls.into_iter().map(|call| Todo::Remove(host.clone(), call)));
+            }
+        }
+        self.reconcile_next();
+    }
+
     /// The next thing of the round, once the one before it is over.
     pub(crate) fn reconcile_next(&mut self) {
         while let Some(todo) = self.process.as_mut().and_then(|process| process.reconciler.todo.pop_front()) {
@@ -115,6 +133,10 @@ impl Simulation {
                     }
                     self.say(|| format!("sweeping {} on {}", call.as_str(), host.name));
                     return self.call(reference(&host), call, Listener::Sweeper);
+                }
+                Todo::Remove(host, call) => {
+                    self.say(|| format!("sweeping {} by {}", call.as_str(), host.name));
+                    return self.call(host, call, Listener::Sweeper);
                 }
             }
         }
@@ -153,13 +175,24 @@ impl Simulation {
         let reconciler = &mut process.reconciler;
         let group: Vec<_> = (0..ABREAST).filter_map(|_| reconciler.hosts.pop_front()).collect();
         if group.is_empty() {
-            self.rounds += 1;
-            return self.reconcile_later();
+            return self.sweep_stores();
         }
         reconciler.awaited = group.len();
         for host in group {
             let listener = Listener::Inventory { host: Arc::clone(&host), asked: self.now };
             self.call(reference(&host), HostCall::Inventory, listener);
         }
+    }
+
+    /// The next class whose store can be reached; after the last the round is over.
+    fn sweep_stores(&mut self) {
+        while let Some(class) = self.process.as_mut().and_then(|process| process.reconciler.classes.pop_front()) {
+            if let Ok(host) = store_host(&self.books.state, &class, self.now.0) {
+                let call = HostCall::Stored { class: class.clone() };
+                return self.call(host.clone(), call, Listener::Store { class, host });
+            }
+        }
+        self.rounds += 1;
+        self.reconcile_later();
     }
 }

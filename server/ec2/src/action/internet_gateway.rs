@@ -42,7 +42,7 @@ struct Attachment {
 }
 
 const INTERNET_GATEWAY: Kind<InternetGateway> = Kind {
-    noun: Noun::InternetGateway,
+    noun: Noun::Gateway,
     prefix: "igw-",
     id: |row| row.internet_gateway_id.to_string(),
     columns: Columns {

@@ -59,7 +59,7 @@ struct Association {
 }
 
 const NETWORK_ACL: Kind<NetworkAcl> = Kind {
-    noun: Noun::NetworkAcl,
+    noun: Noun::Acl,
     prefix: "acl-",
     id: |row| row.network_acl_id.to_string(),
     columns: Columns {

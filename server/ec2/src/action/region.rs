@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use crate::call::Call;
 use crate::fault::Fault;
 use crate::filter::{Columns, Filter, Filters, one};
-use crate::noun::Noun;
 use crate::wire::xml::Set;
 
 /// That nobody has to ask for a region or a zone first.
@@ -115,6 +114,11 @@ pub fn zone_id(region: &str, class: &Name) -> String {
     format!("{region}-{class}")
 }
 
+fn unknown(zone: &str) -> Fault {
+    let zone = crate::wire::short(zone);
+    crate::code::Code::InvalidParameterValue.fault(format!("Invalid availability zone: [{zone}]"))
+}
+
 pub async fn describe_availability_zones(call: Call, request: DescribeAvailabilityZones) -> Result<Zones, Fault> {
     let filters = Filters::new(&request.filter, &ZONE)?;
     let region = &call.settings.region;
@@ -139,12 +143,12 @@ pub async fn describe_availability_zones(call: Call, request: DescribeAvailabili
     let zones: Vec<Zone> = zones.collect();
     for name in &request.zone_name {
         if !zones.iter().any(|zone| zone.zone_name.as_str() == name) {
-            return Err(Noun::Zone.not_found(name));
+            return Err(unknown(name));
         }
     }
     for id in &request.zone_id {
         if !zones.iter().any(|zone| zone.zone_id == *id) {
-            return Err(Noun::Zone.not_found(id));
+            return Err(unknown(id));
         }
     }
     let named = |zone: &Zone| {

@@ -31,6 +31,12 @@ impl Blob {
     }
 }
 
+impl From<String> for Blob {
+    fn from(base64: String) -> Blob {
+        Blob(base64)
+    }
+}
+
 /// It may hold what should not be in logs.
 impl std::fmt::Debug for Blob {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -155,6 +155,10 @@ impl<'de> Deserializer<'de> for Node<'de> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ParamError> {
+        // A list of one may come without a number.
+        if self.0.value.is_some() && self.0.parts.is_empty() {
+            return visitor.visit_seq(Single(Some(self)));
+        }
         visitor.visit_seq(self.list()?)
     }
 
@@ -182,6 +186,16 @@ impl<'de> Deserializer<'de> for Node<'de> {
 
     forward_to_deserialize_any! {
         i128 u128 f32 f64 char bytes byte_buf unit unit_struct tuple tuple_struct identifier ignored_any
+    }
+}
+
+struct Single<'de>(Option<Node<'de>>);
+
+impl<'de> SeqAccess<'de> for Single<'de> {
+    type Error = ParamError;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, ParamError> {
+        self.0.take().map(|node| seed.deserialize(node)).transpose()
     }
 }
 

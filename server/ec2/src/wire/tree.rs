@@ -25,8 +25,8 @@ pub(crate) enum Part {
 
 impl Part {
     fn new(text: &str) -> Part {
-        // One spelling each, so that `.01` is not another `.1`.
-        let number = text.len() <= DIGITS && text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+        // Some count from nought, and some put noughts before.
+        let number = text.len() <= DIGITS && text.bytes().all(|byte| byte.is_ascii_digit());
         match text.parse() {
             Ok(value) if number => Part::Number(value, text.into()),
             _ => Part::Name(text.into()),
@@ -63,6 +63,11 @@ impl Tree {
     /// Names of the outermost parameters, sorted.
     pub fn names(&self) -> Vec<&str> {
         self.parts.iter().map(|(part, _)| part.text()).collect()
+    }
+
+    /// Whether it is an empty value, and nothing more.
+    pub fn is_empty_value(&self) -> bool {
+        self.parts.is_empty() && self.value.as_deref() == Some("")
     }
 
     /// Takes a parameter out, with all its parts.
@@ -120,8 +125,8 @@ mod tests {
         let tree = tree(&[("Id.10", "c"), ("Id.9", "b"), ("Id.1", "a"), ("Id.x", "d"), ("Id.01", "e")]).unwrap();
         let (_, list) = &tree.parts[0];
         let names: Vec<_> = list.parts.iter().map(|(part, _)| part.text()).collect();
-        assert_eq!(names, ["1", "9", "10", "01", "x"]);
-        assert!(!list.parts[3].0.is_number());
+        assert_eq!(names, ["01", "1", "9", "10", "x"]);
+        assert!(!list.parts[4].0.is_number());
     }
 
     #[test]

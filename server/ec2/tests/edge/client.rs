@@ -144,7 +144,7 @@ impl Answer {
     }
 
     /// What holds for every answer.
-    fn sound(&self) {
+    pub fn sound(&self) {
         assert_eq!(self.headers["content-type"], "text/xml;charset=UTF-8");
         assert_eq!(self.headers["x-amzn-requestid"], self.id().as_str());
         assert_eq!(self.id().len(), 36);

@@ -5,6 +5,7 @@
 mod addresses;
 mod client;
 mod credentials;
+mod every_action;
 mod limits;
 mod network;
 mod requests;

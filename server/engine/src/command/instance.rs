@@ -438,8 +438,13 @@ pub fn change(
     row.updated = tx.now;
     tx.put(row);
     let text = format!("instance of farm {}", farm.name);
-    tx.tell(Told { tenant: Some(farm.tenant), farm: Some(farm.id), ..told("instance.changed", id, text) });
-    let operation = if moved { firewall_apply::changed(tx, &farm) } else { None };
+    let told = Told { tenant: Some(farm.tenant), farm: Some(farm.id), ..told("instance.changed", id, text) };
+    let operation = if moved {
+        firewall_apply::changed(tx, &farm, told)
+    } else {
+        tx.tell(told);
+        None
+    };
     let decisions = decisions.iter().map(|decision| decision.id).collect();
     Ok(Outcome { operation, decisions, ..outcome(id) })
 }

@@ -99,13 +99,13 @@ pub fn create(
     tx.put(group);
     super::tag::put(tx, &farm, Resource::SecurityGroup(id), tags)?;
     firewall_apply::bump(tx, farm.id);
-    tell(tx, &farm, "security-group.created", id, format!("security group {name}"));
+    tx.tell(event(&farm, "security-group.created", id, format!("security group {name}")));
     Ok(outcome(id))
 }
 
-fn tell(tx: &mut Tx<'_>, farm: &Farm, kind: &'static str, id: SecurityGroupId, text: String) {
+fn event(farm: &Farm, kind: &'static str, id: SecurityGroupId, text: String) -> Told {
     let text = format!("{text} of farm {}", farm.name);
-    tx.tell(Told { tenant: Some(farm.tenant), farm: Some(farm.id), ..told(kind, id, text) });
+    Told { tenant: Some(farm.tenant), farm: Some(farm.id), ..told(kind, id, text) }
 }
 
 pub fn delete(tx: &mut Tx<'_>, who: &Principal, id: SecurityGroupId) -> Result<Outcome, Refusal> {
@@ -127,7 +127,7 @@ pub fn delete(tx: &mut Tx<'_>, who: &Principal, id: SecurityGroupId) -> Result<O
     }
     remove(tx, &group);
     firewall_apply::bump(tx, farm.id);
-    tell(tx, &farm, "security-group.deleted", id, format!("security group {}", group.name));
+    tx.tell(event(&farm, "security-group.deleted", id, format!("security group {}", group.name)));
     Ok(outcome(id))
 }
 
@@ -168,7 +168,7 @@ fn check(state: &State, group: &SecurityGroup, rule: &NewRule) -> Result<(), Ref
     }
     let ports = match rule.traffic {
         Traffic::Tcp(ports) | Traffic::Udp(ports) => Some(ports),
-        Traffic::All | Traffic::Icmp { .. } | Traffic::Other { .. } => None,
+        Traffic::All | Traffic::Icmp { .. } | Traffic::Icmp6 { .. } | Traffic::Other { .. } => None,
     };
     if let Some(ports) = ports.filter(|ports| ports.from > ports.to) {
         return Err(Refusal::invalid("ports", format!("{}-{}", ports.from, ports.to), "first to last, 0 to 65535"));
@@ -190,8 +190,8 @@ pub fn authorize(
     for rule in made {
         super::tag::put(tx, &farm, Resource::Rule(rule), tags)?;
     }
-    tell(tx, &farm, "security-group.authorized", id, format!("{} rules added to security group {id}", rules.len()));
-    let operation = firewall_apply::changed(tx, &farm);
+    let told = event(&farm, "security-group.authorized", id, format!("{} rules added to security group {id}", rules.len()));
+    let operation = firewall_apply::changed(tx, &farm, told);
     Ok(Outcome { operation, ..outcome(id) })
 }
 
@@ -209,8 +209,8 @@ pub fn revoke(tx: &mut Tx<'_>, who: &Principal, id: SecurityGroupId, rules: &[Ru
         super::tag::forget(tx, farm.id, Resource::Rule(*rule));
     }
     save(tx, group);
-    tell(tx, &farm, "security-group.revoked", id, format!("{} rules taken from security group {id}", rules.len()));
-    let operation = firewall_apply::changed(tx, &farm);
+    let told = event(&farm, "security-group.revoked", id, format!("{} rules taken from security group {id}", rules.len()));
+    let operation = firewall_apply::changed(tx, &farm, told);
     Ok(Outcome { operation, ..outcome(id) })
 }
 
@@ -237,8 +237,8 @@ pub fn modify(
         known.description = wanted.description.clone();
     }
     save(tx, group);
-    tell(tx, &farm, "security-group.modified", id, format!("{} rules of security group {id} changed", rules.len()));
-    let operation = firewall_apply::changed(tx, &farm);
+    let told = event(&farm, "security-group.modified", id, format!("{} rules of security group {id} changed", rules.len()));
+    let operation = firewall_apply::changed(tx, &farm, told);
     Ok(Outcome { operation, ..outcome(id) })
 }
 

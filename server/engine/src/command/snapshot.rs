@@ -41,6 +41,7 @@ pub fn find_disk(state: &State, who: &Principal, disk: Disk) -> Result<Found, Re
             if row.state != VolumeState::Ready || !row.is_settled() {
                 return Err(Refusal::Conflict(format!("volume {id} is not ready, or busy with another operation")));
             }
+            volume::stays(state, row)?;
             let instance = row.attachment.as_ref().map(|held| held.instance);
             Found { farm: usable_farm(state, who, row.farm)?, class: row.class.clone(), size: row.size, instance }
         }

@@ -66,47 +66,11 @@ pub fn forget_all(tx: &mut Tx<'_>, farm: FarmId) {
     }
 }
 
-/// Whether a thing is there for this farm to be tagged.
-fn exists(state: &State, farm: &Farm, resource: Resource) -> bool {
-    let rows = &state.rows;
-    let network = |number: u64| {
-        let mut own = state.indexes.networks_by_farm.of(&farm.id);
-        own.any(|id| id.0 == number)
-    };
-    match resource {
-        Resource::Instance(id) => rows.instances.get(&id).is_some_and(|row| row.farm == farm.id),
-        Resource::Volume(id) => {
-            // An instance's own disk is seen as a volume that bears its number.
-            let root = rows.instances.get(&cascina_core::id::InstanceId(id.0));
-            rows.volumes.get(&id).is_some_and(|row| row.farm == farm.id) || root.is_some_and(|row| row.farm == farm.id)
-        }
-        Resource::Snapshot(id) => rows.snapshots.get(&id).is_some_and(|row| row.farm == farm.id),
-        Resource::Image(id) => rows.images.get(&id).is_some_and(|row| row.is_for(farm.id, farm.tenant)),
-        Resource::SecurityGroup(id) => rows.security_groups.get(&id).is_some_and(|row| row.farm == farm.id),
-        Resource::Rule(id) => {
-            let groups = state.indexes.groups_by_farm.of(&farm.id).filter_map(|id| rows.security_groups.get(&id));
-            groups.into_iter().any(|row| row.rules.iter().any(|rule| rule.id == id))
-        }
-        Resource::KeyPair(id) => rows.key_pairs.get(&id).is_some_and(|row| row.farm == farm.id),
-        Resource::Address(id) => rows.addresses.get(&id).is_some_and(|row| row.farm == farm.id && row.is_held()),
-        Resource::Network(id) => network(id.0),
-        Resource::RouteTable(id) | Resource::Gateway(id) | Resource::Acl(id) | Resource::DhcpOptions(id) => network(id.0),
-        Resource::Subnet(id) => rows.classes.keys().any(|class| {
-            state.indexes.networks_by_farm.of(&farm.id).any(|network| cascina_core::tag::subnet(network, class) == id)
-        }),
-        Resource::Interface(id) => {
-            let instance = rows.instances.get(&cascina_core::id::InstanceId(id.0));
-            let router = rows.routers.get(&cascina_core::id::RouterId(id.0));
-            instance.is_some_and(|row| row.farm == farm.id) || router.is_some_and(|row| row.farm == farm.id)
-        }
-    }
-}
-
 fn all_exist(state: &State, farm: &Farm, resources: &[Resource]) -> Result<(), Refusal> {
     if resources.is_empty() || resources.len() > RESOURCES {
         return Err(Refusal::invalid("resources", resources.len(), format!("1 to {RESOURCES} ids")));
     }
-    match resources.iter().find(|resource| !exists(state, farm, **resource)) {
+    match resources.iter().find(|resource| !state.can_tag(farm, **resource)) {
         Some(missing) => Err(Refusal::not_found(missing.kind(), missing)),
         None => Ok(()),
     }

@@ -194,7 +194,19 @@ fn idle(state: &State, volume: &Volume) -> Result<(), Refusal> {
     if copied || !volume.is_settled() {
         return Err(Refusal::Conflict(format!("volume {} is busy with another operation", volume.id)));
     }
-    Ok(())
+    stays(state, volume)
+}
+
+/// It does not go with an instance that is being terminated: of an operation that got stuck on one host,
+/// nobody knows what it has removed on another.
+pub fn stays(state: &State, volume: &Volume) -> Result<(), Refusal> {
+    let Some(held) = volume.attachment.as_ref().filter(|held| held.delete_on_termination) else { return Ok(()) };
+    let row = state.rows.instances.get(&held.instance).filter(|row| row.state == InstanceState::ShuttingDown);
+    match row {
+        Some(row) => Err(Refusal::Conflict(format!("volume {} goes with instance {}, which is being terminated",
+            volume.id, row.id))),
+        None => Ok(()),
+    }
 }
 
 pub fn delete(tx: &mut Tx<'_>, who: &Principal, id: VolumeId) -> Result<Outcome, Refusal> {

@@ -1,7 +1,7 @@
 //! Attaches volumes to instances, and detaches them.
 
 use cascina_core::instance::{Instance, InstanceState};
-use cascina_core::operation::Operation;
+use cascina_core::operation::{Operation, StepState};
 use cascina_core::state::{Guest, State};
 use cascina_core::volume::{AttachmentState, Volume};
 use cascina_drivers::{HostCall, VolumeAt};
@@ -17,11 +17,28 @@ pub enum Step {
     Finish,
 }
 
-/// The volume of an operation and the instance that has it or is to have it, on its host.
+/// The volume of an operation and the instance that has it or is to have it, on its host. None if they
+/// have parted: while the operation was stuck, people may have gone on with both.
 fn pair(state: &State, operation: &Operation) -> Option<(Volume, Instance)> {
-    let volume = volume::of(state, operation)?;
-    let instance = state.rows.instances.get(&volume.attachment.as_ref()?.instance)?;
+    let volume = volume::of(state, operation).filter(|row| row.operation == Some(operation.id))?;
+    let id = volume.attachment.as_ref()?.instance;
+    let instance = state.rows.instances.get(&id).filter(|_| operation.instances.contains(&id))?;
     Some((volume, Instance::clone(instance)))
+}
+
+/// Changes the volume, if it is still with the instance.
+fn set(tx: &mut Tx<'_>, operation: &Operation, change: impl FnOnce(&mut Volume)) {
+    if pair(tx.state(), operation).is_some() {
+        volume::set(tx, operation, change);
+    }
+}
+
+fn set_state(tx: &mut Tx<'_>, operation: &Operation, state: AttachmentState) {
+    set(tx, operation, |row| {
+        if let Some(held) = &mut row.attachment {
+            held.state = state;
+        }
+    });
 }
 
 fn errand(state: &State, instance: &Instance, call: HostCall) -> Result<Work, StepError> {
@@ -64,11 +81,7 @@ impl Saga for VolumeAttach {
     ) -> Result<Option<String>, StepError> {
         errands(&answer)?;
         if step == Step::Finish {
-            volume::set(tx, operation, |row| {
-                if let Some(held) = &mut row.attachment {
-                    held.state = AttachmentState::Attached;
-                }
-            });
+            set_state(tx, operation, AttachmentState::Attached);
         }
         Ok(None)
     }
@@ -82,8 +95,13 @@ impl Saga for VolumeAttach {
 
     fn failed(tx: &mut Tx<'_>, operation: &Operation) {
         let why = operation.error.clone().unwrap_or_default();
-        volume::set(tx, operation, |row| {
-            row.attachment = None;
+        let skipped = operation.steps.iter().any(|record| record.state == StepState::Skipped);
+        set(tx, operation, |row| {
+            match &mut row.attachment {
+                // Nobody took it off, so its guest may have it, and it can be detached like any other.
+                Some(held) if skipped => held.state = AttachmentState::Attached,
+                _ => row.attachment = None,
+            }
             row.note = Some(format!("could not be attached: {why}"));
         });
     }
@@ -112,8 +130,16 @@ impl Saga for VolumeDetach {
         answer: Answer,
     ) -> Result<Option<String>, StepError> {
         errands(&answer)?;
-        if step == Step::Finish {
-            volume::set(tx, operation, |row| row.attachment = None);
+        let skipped = matches!((step, &answer), (Step::Act, Answer::Nothing));
+        match step {
+            // Without this step the guest still has it.
+            Step::Act if skipped && matches!(detach(tx.state(), operation)?, Work::Errands(_)) => {
+                set_state(tx, operation, AttachmentState::Attached);
+            }
+            Step::Begin | Step::Act => {}
+            Step::Finish => set(tx, operation, |row| {
+                row.attachment.take_if(|held| held.state == AttachmentState::Detaching);
+            }),
         }
         Ok(None)
     }

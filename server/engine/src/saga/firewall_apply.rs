@@ -11,7 +11,7 @@ use cascina_core::state::State;
 use cascina_drivers::HostCall;
 
 use super::{Answer, Errand, Saga, StepError, Work, errands, executor, instance_run, site_calls};
-use crate::tx::Tx;
+use crate::tx::{Told, Tx};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
@@ -21,10 +21,12 @@ pub enum Step {
 
 pub struct FirewallApply;
 
-/// The farm's rules changed, or who is in its groups.
-pub fn changed(tx: &mut Tx<'_>, farm: &Farm) -> Option<OperationId> {
-    bump(tx, farm.id)?;
-    begin(tx, farm)
+/// The farm's rules changed, or who is in its groups. The new revision is part of what is told, since
+/// nobody else may tell of it.
+pub fn changed(tx: &mut Tx<'_>, farm: &Farm, told: Told) -> Option<OperationId> {
+    let bumped = bump(tx, farm.id);
+    tx.tell(told);
+    bumped.and_then(|()| begin(tx, farm))
 }
 
 /// An instance came or goes. The call that boots it tells its own host, so an operation is needed only
@@ -100,6 +102,10 @@ impl Saga for FirewallApply {
         operation: &mut Operation,
         answer: Answer,
     ) -> Result<Option<String>, StepError> {
+        // A host that its last guest leaves loses the network in between; the next time it is not asked.
+        if let Err(StepError::Final(error)) = errands(&answer) {
+            return Err(StepError::Passing(error));
+        }
         errands(&answer)?;
         let (Step::Apply, Answer::Errands(done)) = (step, &answer) else { return Ok(None) };
         let given = done.iter().flat_map(|(errand, _)| &errand.calls).find_map(|call| match call {

@@ -8,7 +8,7 @@ use cascina_core::network::VRouter;
 use cascina_core::operation::{Operation, OperationState, SagaKind};
 use cascina_core::state::State;
 
-use super::{Answer, Saga, StepError, Work, errands, firewall_apply, instance_run, site_calls};
+use super::{Answer, Saga, StepError, Work, errands, firewall_apply, instance_run, site_calls, volume};
 use crate::tx::Tx;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,6 +135,10 @@ impl Saga for InstanceTerminate {
                 Ok(None)
             }
             Step::Destroy => {
+                // Also one whose detaching came to its end only while it was being removed.
+                for id in volume::removed(&answer) {
+                    volume::forget(tx, id);
+                }
                 instance_run::forget(tx, &operation.instances, "terminated");
                 let farm = tx.state().rows.farms.get(&operation.farm).map(|row| Farm::clone(row));
                 if let Some(farm) = farm.filter(|farm| farm.state.is_usable()) {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cascina_core::address::Target;
+use cascina_core::host::{Host, HostState};
 use cascina_core::id::{FarmId, HostId, InstanceId};
 use cascina_core::instance::Instance;
 use cascina_core::name::Name;
@@ -19,13 +20,21 @@ pub fn host(state: &State, id: HostId) -> Result<HostRef, StepError> {
     Ok(HostRef { id, name: row.name.clone(), uri: row.uri.clone() })
 }
 
-/// A host that takes guests and reaches the volume store of a class; another one for another number, so
-/// that they share the work.
+/// A host that reaches the volume store of a class; another one for another number, so that they share
+/// the work. One that takes guests if there is any, but a store is reached through others too: what lies
+/// in it must be able to go when all hosts of its class are cordoned.
 pub fn store_host(state: &State, class: &Name, number: u64) -> Result<HostRef, StepError> {
-    let hosts = || state.rows.hosts.values().filter(|host| host.class == *class && host.state.takes_guests());
-    let count = hosts().count();
-    let row = hosts().nth((number % count.max(1) as u64) as usize);
-    let row = row.ok_or_else(|| StepError::Passing(format!("no host of class {class} is up to reach its volumes")))?;
+    let rank = |host: &Host| match host.state {
+        HostState::Up => 0,
+        HostState::Cordoned | HostState::Draining => 1,
+        HostState::Maintenance | HostState::Enrolling => 2,
+        HostState::Down => 3,
+    };
+    let all = || state.rows.hosts.values().filter(|host| host.class == *class);
+    let best = all().map(|host| rank(host)).min();
+    let hosts: Vec<_> = all().filter(|host| Some(rank(host)) == best).collect();
+    let row = hosts.get((number % hosts.len().max(1) as u64) as usize);
+    let row = row.ok_or_else(|| StepError::Passing(format!("class {class} has no host to reach its volumes")))?;
     Ok(HostRef { id: row.id, name: row.name.clone(), uri: row.uri.clone() })
 }
 

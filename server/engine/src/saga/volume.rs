@@ -51,6 +51,17 @@ pub fn remove(volume: &Volume) -> HostCall {
     HostCall::RemoveVolume { volume: volume.id, at: site_calls::place(volume.farm, &volume.class) }
 }
 
+/// The volumes that these errands took out of their stores.
+pub fn removed(answer: &Answer) -> Vec<VolumeId> {
+    let Answer::Errands(done) = answer else { return Vec::new() };
+    let calls = done.iter().filter(|(_, result)| result.is_ok()).flat_map(|(errand, _)| &errand.calls);
+    let volumes = calls.filter_map(|call| match call {
+        HostCall::RemoveVolume { volume, .. } => Some(*volume),
+        _ => None,
+    });
+    volumes.collect()
+}
+
 /// Changes the volume of an operation, if it is still there.
 pub fn set(tx: &mut Tx<'_>, operation: &Operation, change: impl FnOnce(&mut Volume)) {
     if let Some(mut row) = of(tx.state(), operation) {
@@ -140,8 +151,12 @@ impl Saga for VolumeResize {
         answer: Answer,
     ) -> Result<Option<String>, StepError> {
         errands(&answer)?;
-        if step == Step::Finish {
-            set(tx, operation, |row| row.state = VolumeState::Ready);
+        match (step, &answer) {
+            (Step::Act, Answer::Nothing) => set(tx, operation, |row| {
+                row.note = Some(format!("may still be smaller than {}; resize it to that again", row.size));
+            }),
+            (Step::Finish, _) => set(tx, operation, |row| row.state = VolumeState::Ready),
+            _ => {}
         }
         Ok(None)
     }

@@ -19,6 +19,10 @@ pub fn check(state: &State, world: &World) -> Result<(), String> {
             found.push(format!("{used} is still claimed on {}", host.name));
         }
     }
+    for (class, store) in world.stores() {
+        let (volumes, snapshots) = (store.volumes.len(), store.snapshots.len());
+        found.push(format!("the store of {class} still has {volumes} volumes and {snapshots} snapshots"));
+    }
     let rows = &state.rows;
     for (what, count) in [
         ("networks", rows.networks.len()),
@@ -30,6 +34,12 @@ pub fn check(state: &State, world: &World) -> Result<(), String> {
         ("tenants' images", rows.images.values().filter(|image| image.tenant.is_some()).count()),
         ("quotas", rows.quotas.len()),
         ("access keys", rows.access_keys.len()),
+        ("volumes", rows.volumes.len()),
+        ("snapshots", rows.snapshots.len()),
+        ("security groups", rows.security_groups.len()),
+        ("key pairs", rows.key_pairs.len()),
+        ("tags", rows.tags.len()),
+        ("user-data", rows.user_data.len()),
         ("live instances", rows.instances.values().filter(|row| row.is_live()).count()),
         ("farms that are not over", rows.farms.values().filter(|row| !row.state.is_over()).count()),
     ] {

@@ -4,14 +4,14 @@
 //! What belongs to a farm with a stuck operation waits for a person and is not judged.
 
 use cascina_core::address::Target;
-use cascina_core::id::{FarmId, HostId};
+use cascina_core::id::HostId;
 use cascina_core::instance::InstanceState;
 use cascina_core::network::{RouterConfig, RouterState, VRouter};
 use cascina_core::state::{Guest, State};
 use cascina_drivers::GuestState;
 use cascina_drivers::sim::{Machine, World};
 
-use super::verdict;
+use super::{quiet, verdict};
 
 pub fn check(state: &State, world: &World) -> Result<(), String> {
     let mut found = world.violations();
@@ -22,10 +22,6 @@ pub fn check(state: &State, world: &World) -> Result<(), String> {
         missing(state, host.id, machine, &mut say);
     }
     verdict(found)
-}
-
-fn quiet(state: &State, farm: FarmId) -> bool {
-    state.indexes.operations_by_farm.of(&farm).next().is_none()
 }
 
 /// Nobody's guests and networks.

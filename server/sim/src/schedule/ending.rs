@@ -66,11 +66,11 @@ impl Play {
     fn rest(&mut self) -> Result<(), Broken> {
         let until = self.sim.now.plus_ms(PATIENCE_MS);
         let mut rounds = self.sim.rounds;
-        let mut seq = self.state().seq;
+        let mut moves = self.moves();
         while self.sim.now < until {
             self.pass(STEP_MS)?;
-            if !self.sim.is_quiet() || seq != self.state().seq {
-                (rounds, seq) = (self.sim.rounds, self.state().seq);
+            if !self.sim.is_quiet() || moves != self.moves() {
+                (rounds, moves) = (self.sim.rounds, self.moves());
             }
             if self.sim.rounds >= rounds + ROUNDS {
                 return Ok(());
@@ -78,6 +78,11 @@ impl Play {
         }
         self.must(check::operations::check(self.state()))?;
         self.must(Err("it does not come to rest".into()))
+    }
+
+    /// Events but those of time that passes: answers and addresses expire all the while.
+    fn moves(&self) -> usize {
+        self.sim.books.log.iter().filter(|event| event.kind != "site.swept").count()
     }
 
     /// A person retries what is stuck, a few times.
@@ -102,6 +107,8 @@ impl Play {
         self.must(check::state::check(self.state()))?;
         self.must(check::operations::check(self.state()))?;
         self.must(check::hosts::check(self.state(), &self.sim.world))?;
+        self.must(check::stores::check(self.state(), &self.sim.world))?;
+        self.must(check::guests::check(self.state(), &self.sim.world))?;
         self.must(check::acknowledged::check(self.state(), &self.sim.books.log, &self.heard))?;
         self.must(check::log::check(self.state(), &self.sim.books.log))
     }

@@ -7,6 +7,8 @@ use cascina_core::instance::InstanceState;
 use cascina_core::operation::{OperationState, SagaKind};
 use cascina_core::state::State;
 
+use super::images;
+use super::launches::launch;
 use super::play::Play;
 use super::site::name;
 
@@ -19,34 +21,42 @@ pub fn farms(state: &State, wanted: impl Fn(FarmState) -> bool) -> Vec<FarmId> {
     state.rows.farms.values().filter(|row| wanted(row.state)).map(|row| row.id).collect()
 }
 
-fn lines(play: &mut Play) -> NewInstances {
+/// With what they are given at launch, if they are for a farm that is there.
+fn lines(play: &mut Play, farm: Option<FarmId>) -> NewInstances {
     let flavors: Vec<_> = play.state().rows.flavors.keys().cloned().collect();
-    let which = play.chance.below(flavors.len() as u64 + 1) as usize;
+    let known = play.chance.permille(900);
+    let which = if known { play.chance.below(flavors.len() as u64) as usize } else { flavors.len() };
     let max_count = match play.chance.below(20) {
         0 => 80,
         1..4 => play.chance.between((5, 20)) as u32,
         _ => play.chance.between((1, 3)) as u32,
     };
     let images: &[&str] = if play.chance.permille(30) { &["none"] } else { &["debian", "alma"] };
+    let image = play.chance.pick(images).unwrap_or("debian").into();
+    let own = farm.filter(|_| play.chance.permille(250)).and_then(|farm| images::choose(play, farm));
     let class = match play.chance.below(8) {
         0 => Some(name("services")),
         1 => Some(name("workers")),
         _ => None,
     };
+    let launch = farm.map(|farm| launch(play, farm)).unwrap_or_default();
     NewInstances {
         name: None,
         // Now and then one that there is not.
         flavor: flavors.get(which).cloned().unwrap_or_else(|| name("m1.none")),
-        image: play.chance.pick(images).unwrap_or("debian").into(),
+        image: own.map_or(image, |id| id.to_string()),
         class,
         min_count: play.chance.between((1, u64::from(max_count))) as u32,
         max_count,
         host: None,
-        launch: cascina_core::launch::Launch::default(),
+        launch,
     }
 }
 
 pub fn create(play: &mut Play) {
+    if play.narrow && farms(play.state(), |farm| !farm.is_over()).len() > 1 {
+        return run(play);
+    }
     let known: Vec<_> = play.state().rows.tenants.values().map(|row| row.name.clone()).collect();
     let tenant = match known.get(play.chance.below(2 * known.len() as u64 + 2) as usize) {
         Some(tenant) => tenant.clone(),
@@ -60,8 +70,8 @@ pub fn create(play: &mut Play) {
         groups: if play.chance.permille(300) { vec![name("astro")] } else { Vec::new() },
         tier: play.chance.pick(&tiers).map(name),
         user: play.chance.permille(300).then(|| name("helper")),
-        ssh_key: None,
-        instances: (0..count).map(|_| lines(play)).collect(),
+        ssh_key: play.chance.permille(500).then(|| "ssh-ed25519 AAAA of-the-farm".into()),
+        instances: (0..count).map(|_| lines(play, None)).collect(),
         lease_s: 0,
         labels: Default::default(),
     };
@@ -85,7 +95,7 @@ pub fn decide_pending(play: &mut Play) {
 
 pub fn run(play: &mut Play) {
     if let Some(farm) = play.pick(|state| farms(state, FarmState::is_usable)) {
-        let ask = lines(play);
+        let ask = lines(play, Some(farm));
         let tenant = tenant_of(play.state(), farm);
         play.ask_for(tenant, Command::RunInstances { farm, ask });
     }
@@ -126,12 +136,18 @@ pub fn mend(play: &mut Play) {
         Some(operation) if play.chance.permille(700) => {
             let remedies = [Remedy::Retry, Remedy::Retry, Remedy::Skip, Remedy::Adopt, Remedy::Cancel];
             let remedy = play.chance.pick(&remedies).unwrap_or(Remedy::Retry);
-            // Nobody but the person who says so knows whether a router has its configuration, so here the
-            // person does not lie.
-            let router = play.state().rows.operations.get(&operation).is_some_and(|row| {
-                row.saga == SagaKind::RouterApply || row.current().is_some_and(|record| record.step == "unmap")
+            // Nobody but the person who says so knows whether a router has its configuration, or a volume
+            // its size and its place, so here the person does not lie.
+            let believed = play.state().rows.operations.get(&operation).is_some_and(|row| {
+                let believed = [
+                    SagaKind::RouterApply,
+                    SagaKind::VolumeAttach,
+                    SagaKind::VolumeDetach,
+                    SagaKind::VolumeResize,
+                ];
+                believed.contains(&row.saga) || row.current().is_some_and(|record| record.step == "unmap")
             });
-            let remedy = if router && remedy == Remedy::Adopt { Remedy::Skip } else { remedy };
+            let remedy = if believed && remedy == Remedy::Adopt { Remedy::Skip } else { remedy };
             play.ask(Command::Mend { operation, remedy });
         }
         _ => {

@@ -2,9 +2,14 @@
 //! all of that happens. Whatever it says, the checks must hold.
 
 mod addresses;
+mod belongings;
+mod disks;
 mod ending;
 mod farms;
+mod groups;
 mod houses;
+mod images;
+mod launches;
 mod many;
 mod play;
 mod rules;

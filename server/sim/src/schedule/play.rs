@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use cascina_core::command::Command;
-use cascina_core::id::TenantId;
+use cascina_core::id::{InstanceId, TenantId};
 use cascina_core::name::Name;
 use cascina_core::principal::{Principal, Role};
 use cascina_core::state::State;
@@ -13,7 +14,7 @@ use cascina_engine::Idempotency;
 use serde::Serialize;
 
 use super::site::{bindings, small_site};
-use super::{addresses, farms, houses, rules, tenants, trouble};
+use super::{addresses, belongings, disks, farms, groups, houses, images, launches, rules, tenants, trouble};
 use crate::books::Keep;
 use crate::chance::Chance;
 use crate::client::{Answered, Heard, Request};
@@ -76,7 +77,9 @@ pub struct Failure {
 type Action = fn(&mut Play);
 
 /// How often each kind of action is taken, and what it does.
-const ACTIONS: &[(u64, Action)] = &[
+type Actions = &'static [(u64, Action)];
+
+const GENERAL: Actions = &[
     (120, farms::create),
     (90, farms::run),
     (130, farms::power),
@@ -101,6 +104,36 @@ const ACTIONS: &[(u64, Action)] = &[
     (12, rules::rebind),
     (6, rules::unbind),
     (40, Play::repeat),
+    (15, Play::repeat_answered),
+];
+
+const DISKS: Actions = &[
+    (50, disks::create),
+    (60, disks::attach),
+    (30, disks::detach),
+    (20, disks::resize),
+    (20, disks::delete),
+    (25, disks::juggle),
+    (40, disks::snapshot),
+    (15, disks::drop_snapshot),
+    (20, images::create),
+    (12, images::of_snapshot),
+    (10, images::set),
+    (10, images::deregister),
+];
+
+const GUESTS: Actions = &[
+    (40, launches::change),
+    (25, groups::create),
+    (10, groups::delete),
+    (30, groups::authorize),
+    (12, groups::revoke),
+    (15, groups::modify),
+    (15, belongings::key_pairs),
+    (20, belongings::tag),
+];
+
+const TROUBLES: Actions = &[
     (45, trouble::faults),
     (30, trouble::hosts),
     (15, trouble::guests),
@@ -108,9 +141,15 @@ const ACTIONS: &[(u64, Action)] = &[
     (8, trouble::disk),
 ];
 
+const ACTIONS: [Actions; 4] = [GENERAL, DISKS, GUESTS, TROUBLES];
+
 pub struct Play {
     pub sim: Simulation,
     pub chance: Chance,
+    /// Few farms, in which more is done.
+    pub narrow: bool,
+    /// How much more often actions of each list are taken than others.
+    factors: [u64; ACTIONS.len()],
     /// Names that were given, so that each is new.
     named: u64,
     /// What clients have heard.
@@ -141,7 +180,7 @@ fn quick() -> Latencies {
 fn play_once(policies: &Policies, seed: u64, options: &Options) -> Result<Summary, Box<Failure>> {
     let failure = |broken, trail| Box::new(Failure { seed, broken, trail });
     let mut chance = Chance::new(seed);
-    let actions = 20 + chance.below(80) as u32;
+    let actions = 20 + chance.below(140) as u32;
     // Some seeds without any, so that the other troubles are seen alone.
     let permille = chance.pick(&[0, 3, 10, 30, 60]).unwrap_or(0);
     let seeded = Crashes::now_and_then(permille, chance.number());
@@ -170,7 +209,11 @@ fn play_once(policies: &Policies, seed: u64, options: &Options) -> Result<Summar
         told: options.told,
     };
     let sim = Simulation::new(setup).map_err(|broken| failure(broken, Vec::new()))?;
-    let mut play = Play { sim, chance, named: 0, heard: Vec::new(), unheard: Vec::new() };
+    let narrow = chance.permille(600);
+    let more = if narrow { [2, 5, 10] } else { [1, 1, 4] };
+    let often = |chance: &mut Chance| chance.pick(&more).unwrap_or(1);
+    let factors = [if narrow { 2 } else { 1 }, often(&mut chance), often(&mut chance), chance.between((1, 3))];
+    let mut play = Play { sim, chance, narrow, factors, named: 0, heard: Vec::new(), unheard: Vec::new() };
     let actions = options.actions.unwrap_or(actions);
     match play.through(actions) {
         Ok(stuck) => Ok(play.summary(seed, stuck)),
@@ -185,7 +228,7 @@ impl Play {
             // Bursts, and pauses in which something can come to an end.
             let gap = match self.chance.below(20) {
                 0..7 => self.chance.below(150),
-                7..18 => self.chance.below(12_000),
+                7..18 => self.chance.below(if self.narrow { 6_000 } else { 12_000 }),
                 _ => self.chance.below(90_000),
             };
             self.pass(gap)?;
@@ -195,10 +238,13 @@ impl Play {
     }
 
     fn act(&mut self) {
-        let all = ACTIONS.iter().map(|(weight, _)| weight).sum();
-        let mut drawn = self.chance.below(all);
-        for (weight, action) in ACTIONS {
-            if drawn < *weight {
+        let weighed = ACTIONS.iter().zip(self.factors);
+        let all: Vec<(u64, Action)> = weighed
+            .flat_map(|(list, factor)| list.iter().map(move |(weight, action)| (weight * factor, *action)))
+            .collect();
+        let mut drawn = self.chance.below(all.iter().map(|(weight, _)| weight).sum());
+        for (weight, action) in all {
+            if drawn < weight {
                 return action(self);
             }
             drawn -= weight;
@@ -269,6 +315,21 @@ impl Play {
         let which = self.chance.below(self.unheard.len() as u64) as usize;
         let request = self.unheard.swap_remove(which);
         self.sim.submit(request);
+    }
+
+    /// Asks again what was answered, for example because the answer was forgotten: as long as what came
+    /// of it lives, the answer is the same.
+    fn repeat_answered(&mut self) {
+        let live = |id: &InstanceId| self.state().rows.instances.get(id).is_some_and(|row| row.is_live());
+        let again = |answered: &&Answered| match &answered.heard {
+            Heard::Done(outcome) => answered.request.idempotency.is_some() && outcome.instances.iter().any(live),
+            Heard::Refused(_) | Heard::Fault(_) | Heard::Nothing => false,
+        };
+        let requests: Vec<_> = self.heard.iter().filter(again).map(|answered| Arc::clone(&answered.request)).collect();
+        let which = self.chance.below(requests.len() as u64) as usize;
+        if let Some(request) = requests.get(which) {
+            self.sim.submit(Request::clone(request));
+        }
     }
 
     fn summary(&self, seed: u64, stuck: u64) -> Summary {

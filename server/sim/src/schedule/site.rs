@@ -26,7 +26,7 @@ pub fn small_site() -> SiteSpec {
             name: name(text),
             kind,
             cpu_overcommit_permille,
-            volumes: Gib(40),
+            volumes: Gib(80),
         };
     let mut hosts: Vec<Host> = (1..=2).map(|i| host(&format!("s{i}"), "services", 0, Size::new(8, 4096, 60))).collect();
     hosts.extend((1..=5).map(|i| host(&format!("w{i}"), "workers", u32::from(i > 3), Size::new(16, 32_768, 200))));
@@ -35,6 +35,10 @@ pub fn small_site() -> SiteSpec {
         site: Site {
             private_pool: Ipv4Net::new_assert([10, 64, 0, 0].into(), 20),
             public_pool: vec![([192, 0, 2, 1].into(), [192, 0, 2, 12].into())],
+            // Short, so that answers are kept longer only as long as what came of them lives.
+            receipt_ms: 200_000,
+            // Longer than any schedule lasts, so that what was acknowledged can be looked up at its end.
+            retention_ms: 12 * 3_600_000,
             ..Site::default()
         },
         classes: vec![class("services", ClassKind::Services, 1000), class("workers", ClassKind::Workers, 1000)],

@@ -7,7 +7,7 @@ use cascina_drivers::sim::{CallKind, Fault, Incident, Probability, Rule};
 
 use super::play::Play;
 
-const CALLS: [CallKind; 10] = [
+const CALLS: [CallKind; 19] = [
     CallKind::DefineNetwork,
     CallKind::RemoveNetwork,
     CallKind::StageDisk,
@@ -17,7 +17,28 @@ const CALLS: [CallKind; 10] = [
     CallKind::Destroy,
     CallKind::ApplyRouter,
     CallKind::ProbeRouter,
+    CallKind::ApplyFirewall,
+    CallKind::MakeVolume,
+    CallKind::ResizeVolume,
+    CallKind::RemoveVolume,
+    CallKind::AttachVolume,
+    CallKind::DetachVolume,
+    CallKind::MakeSnapshot,
+    CallKind::RemoveSnapshot,
+    CallKind::Stored,
     CallKind::Inventory,
+];
+
+/// What is done with few farms.
+const BUSY: [CallKind; 8] = [
+    CallKind::Boot,
+    CallKind::Stop,
+    CallKind::Destroy,
+    CallKind::ApplyFirewall,
+    CallKind::MakeVolume,
+    CallKind::RemoveVolume,
+    CallKind::AttachVolume,
+    CallKind::DetachVolume,
 ];
 
 fn host(play: &mut Play) -> Option<Name> {
@@ -40,10 +61,11 @@ fn rule(play: &mut Play) -> Rule {
         2 => Fault::Crash { effect },
         _ => Fault::Slow { ms: play.chance.between((1_000, 60_000)) },
     };
+    let calls = if play.narrow && play.chance.permille(600) { &BUSY[..] } else { &CALLS[..] };
     let often = play.chance.pick(&[0.1, 0.3, 1.0]).unwrap_or(1.0);
     Rule {
         host: host(play).filter(|_| play.chance.permille(300)),
-        call: play.chance.pick(&CALLS).filter(|_| play.chance.permille(750)),
+        call: play.chance.pick(calls).filter(|_| play.chance.permille(750)),
         after: play.chance.below(3) as u32,
         times: play.chance.permille(700).then(|| play.chance.between((1, 8)) as u32),
         probability: Probability::try_from(often).unwrap_or_default(),

@@ -23,7 +23,7 @@ pub struct NetworkInterfaces {
 }
 
 pub(super) const INTERFACE: Kind<Interface> = Kind {
-    noun: Noun::NetworkInterface,
+    noun: Noun::Interface,
     prefix: "eni-",
     id: |row| row.network_interface_id.to_string(),
     columns: Columns {

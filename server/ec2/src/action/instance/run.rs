@@ -1,0 +1,181 @@
+//! Launches instances.
+
+use std::sync::Arc;
+
+use cascina_core::command::{Command, NewInstances};
+use cascina_core::id::{ImageId, InstanceId, KeyPairId, SecurityGroupId};
+use cascina_core::image::ImageState;
+use cascina_core::launch::{Launch, OnShutdown};
+use cascina_core::name::Name;
+use cascina_core::state::State;
+
+use super::launch::{NetworkInterface, RunInstances, ShutdownBehavior};
+use super::mapping;
+use super::view::{Farm, Reservation, subnet_id};
+use crate::call::Call;
+use crate::code::Code;
+use crate::fault::Fault;
+use crate::ids;
+use crate::noun::Noun;
+use crate::tags;
+
+/// What Amazon takes when a client names no type.
+const TYPE: &str = "m1.small";
+
+pub async fn run_instances(call: Call, request: RunInstances) -> Result<Reservation, Fault> {
+    request.refuse_what_is_not_here()?;
+    let user_data = user_data(&call, &request)?;
+    // Interfaces come with their instance, and their tags are as good as never asked for.
+    let [tags, volume_tags, interface_tags] =
+        tags::specified(&request.tag_specification, ["instance", "volume", "network-interface"])?;
+    if !interface_tags.is_empty() {
+        return Err(Code::UnsupportedOperation.fault("Tags for network interfaces at launch are not supported here."));
+    }
+    let (min, max) = counts(&request)?;
+    let asked = call.engine.read(|state| {
+        let image = image(state, &call, &request.image_id)?;
+        let least = state.rows.images.get(&image).map(|row| row.min_disk).unwrap_or_default();
+        let disks = mapping::read(&request.block_device_mapping, least)?;
+        Ok::<_, Fault>(NewInstances {
+            name: None,
+            flavor: flavor(state, request.instance_type.as_deref().unwrap_or(TYPE))?,
+            image: image.to_string(),
+            class: zone(state, &call, &request)?,
+            min_count: min,
+            max_count: max,
+            host: None,
+            launch: Launch {
+                groups: groups(state, &call, &request)?,
+                key: key(state, &call, request.key_name.as_deref())?,
+                user_data,
+                root_disk: disks.root,
+                volumes: disks.volumes,
+                terminate_protected: request.disable_api_termination == Some(true),
+                stop_protected: request.disable_api_stop == Some(true),
+                on_shutdown: match request.instance_initiated_shutdown_behavior {
+                    Some(ShutdownBehavior::Terminate) => OnShutdown::Terminate,
+                    Some(ShutdownBehavior::Stop) | None => OnShutdown::Stop,
+                },
+                tags,
+                volume_tags,
+                client_token: request.client_token.clone(),
+            },
+        })
+    })?;
+    let command = Command::RunInstances { farm: call.farm, ask: asked };
+    let outcome = call.submit_once(command, Code::IncorrectState, request.client_token.as_deref()).await?;
+    Ok(reservation(&call, &outcome.instances))
+}
+
+/// As they are now, which need not be the first time that a client asks.
+fn reservation(call: &Call, instances: &[InstanceId]) -> Reservation {
+    call.engine.read(|state| {
+        let farm = Farm::of(state, call.farm);
+        let rows = instances.iter().filter_map(|id| state.rows.instances.get(id));
+        let id = rows.clone().next().map(|row| row.reservation).unwrap_or_default();
+        Reservation::new(id, &call.account, rows.map(|row| farm.view(row)).collect())
+    })
+}
+
+fn counts(request: &RunInstances) -> Result<(u32, u32), Fault> {
+    let (min, max) = (request.min_count, request.max_count);
+    let count = |name: &str, value: i64| match u32::try_from(value) {
+        Ok(count) if count >= 1 => Ok(count),
+        _ => Err(Fault::invalid(name, &value.to_string(), "It should be at least 1")),
+    };
+    let (least, most) = (count("MinCount", min)?, count("MaxCount", max)?);
+    if least > most {
+        return Err(Fault::invalid("MinCount", &min.to_string(), "It should be at most MaxCount"));
+    }
+    Ok((least, most))
+}
+
+fn user_data(call: &Call, request: &RunInstances) -> Result<Option<Arc<[u8]>>, Fault> {
+    let Some(blob) = &request.user_data else { return Ok(None) };
+    let bytes = super::launch::user_data(blob, call.settings.user_data)?;
+    Ok(Some(bytes).filter(|bytes| !bytes.is_empty()).map(Into::into))
+}
+
+fn image(state: &State, call: &Call, text: &str) -> Result<ImageId, Fault> {
+    let id: ImageId = ids::read(Noun::Image, ImageId::PREFIX, text)?;
+    let row = state.rows.images.get(&id).filter(|row| row.is_for(call.farm, call.tenant));
+    let row = row.ok_or_else(|| Noun::Image.not_found(text))?;
+    match row.state {
+        ImageState::Available => Ok(id),
+        ImageState::Pending | ImageState::Failed | ImageState::Deprecated => {
+            Err(Code::InvalidAmiIdUnavailable.fault(format!("The image ID '{id}' is no longer available")))
+        }
+    }
+}
+
+pub fn flavor(state: &State, text: &str) -> Result<Name, Fault> {
+    let name = text.parse::<Name>().ok().filter(|name| state.rows.flavors.get(name).is_some_and(|row| !row.deprecated));
+    name.ok_or_else(|| {
+        let known: Vec<_> = state.rows.flavors.values().filter(|row| !row.deprecated).collect();
+        let known: Vec<_> = known.iter().map(|row| row.name.as_str()).collect();
+        let text =
+            format!("Invalid value '{}' for InstanceType. Types here: {}.", crate::wire::short(text), known.join(", "));
+        Code::InvalidParameterValue.fault(text)
+    })
+}
+
+fn key(state: &State, call: &Call, name: Option<&str>) -> Result<Option<KeyPairId>, Fault> {
+    let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(None) };
+    let id = state.indexes.key_pair_names.get(&(call.farm, name.to_owned()));
+    id.copied().map(Some).ok_or_else(|| Noun::KeyPair.not_found(name))
+}
+
+/// By name and by id, of the request or of its one interface.
+fn groups(state: &State, call: &Call, request: &RunInstances) -> Result<Vec<SecurityGroupId>, Fault> {
+    let of_interface = request.network_interface.first().map_or(&[][..], NetworkInterface::groups);
+    let mut groups = Vec::new();
+    for name in &request.security_group {
+        let row = state.group_named(call.farm, name).ok_or_else(|| {
+            let network = state.indexes.networks_by_farm.of(&call.farm).next();
+            let network = network.map(|id| id.to_string()).unwrap_or_default();
+            let name = crate::wire::short(name);
+            Code::InvalidGroupNotFound
+                .fault(format!("The security group '{name}' does not exist in default VPC '{network}'"))
+        })?;
+        groups.push(row.id);
+    }
+    for text in request.security_group_id.iter().chain(of_interface) {
+        groups.push(group(state, call, text)?);
+    }
+    Ok(groups)
+}
+
+/// A group of the farm by its id.
+pub fn group(state: &State, call: &Call, text: &str) -> Result<SecurityGroupId, Fault> {
+    let id: SecurityGroupId = ids::read(Noun::SecurityGroup, SecurityGroupId::PREFIX, text)?;
+    let known = state.rows.security_groups.get(&id).is_some_and(|row| row.farm == call.farm);
+    if known { Ok(id) } else { Err(Noun::SecurityGroup.not_found(text)) }
+}
+
+/// Named by itself or through a subnet; None leaves it to the site.
+fn zone(state: &State, call: &Call, request: &RunInstances) -> Result<Option<Name>, Fault> {
+    let of_interface = request.network_interface.first().and_then(|interface| interface.subnet_id.as_deref());
+    let named = request.placement.as_ref().and_then(|placement| placement.availability_zone.as_deref());
+    // An empty one is what some clients send for none.
+    let named = match named.filter(|zone| !zone.is_empty()) {
+        None => None,
+        Some(zone) => {
+            let class = zone.parse::<Name>().ok().filter(|class| state.rows.classes.contains_key(class));
+            Some(class.ok_or_else(|| Fault::invalid("AvailabilityZone", zone, "It is not a zone of this region"))?)
+        }
+    };
+    let Some(subnet) = request.subnet_id.as_deref().or(of_interface).filter(|id| !id.is_empty()) else {
+        return Ok(named);
+    };
+    let network = state.indexes.networks_by_farm.of(&call.farm).next();
+    let class = network.and_then(|id| state.rows.classes.keys().find(|class| subnet_id(id, class) == subnet));
+    let class = class.ok_or_else(|| Noun::Subnet.not_found(subnet))?;
+    match named {
+        Some(named) if named != *class => {
+            let text =
+                format!("The availability zone '{named}' does not match the zone of subnet {subnet}, which is {class}");
+            Err(Code::InvalidParameterValue.fault(text))
+        }
+        _ => Ok(Some(class.clone())),
+    }
+}
