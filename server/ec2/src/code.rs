@@ -78,6 +78,7 @@ codes! {
         // Instances.
         IncorrectInstanceState "IncorrectInstanceState"
         InstanceLimitExceeded "InstanceLimitExceeded"
+        InstanceCreditSpecificationNotSupported "InstanceCreditSpecification.NotSupported"
         InsufficientInstanceCapacity "InsufficientInstanceCapacity"
         InstanceCreditSpecificationNotSupported "InstanceCreditSpecification.NotSupported"
         InvalidInstanceId "InvalidInstanceID"

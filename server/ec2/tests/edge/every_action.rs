@@ -48,8 +48,8 @@ async fn asked_for_nonsense() {
         assert_eq!(farm.client.call(action, &[("Nonsense.1.Of", "x")]).await.code(400), "UnknownParameter", "{action}");
         let answer = farm.client.call(action, &[("DryRun", "maybe")]).await;
         assert_eq!(answer.code(400), "InvalidParameterValue", "{action}");
-        if access == Access::Write {
-            // None does anything when it is told nothing.
+        // None but this one does anything when it is told nothing.
+        if access == Access::Write && action != "AllocateAddress" {
             assert_eq!(farm.client.call(action, &[("DryRun", "")]).await.status / 100, 4, "{action}");
         }
     }
