@@ -163,6 +163,9 @@ pub struct FoundGuest {
     pub guest: Guest,
     pub farm: FarmId,
     pub state: GuestState,
+    /// That it has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<VolumeId>,
 }
 
 /// All objects on a host that carry our mark.

@@ -64,10 +64,11 @@ impl Call {
     /// Also `IdempotentParameterMismatch` if the token was used for something else.
     pub async fn submit_once(&self, command: Command, conflict: Code, token: Option<&str>) -> Result<Outcome, Fault> {
         let idempotency = token.map(|token| self.idempotency(token)).transpose()?;
-        if self.dry_run {
-            return Err(Fault::dry_run());
-        }
         let request = Request { principal: self.who.clone(), command, idempotency };
+        if self.dry_run {
+            let rehearsed = self.engine.rehearse(&request).await;
+            return Err(rehearsed.map_or_else(|error| Fault::from_engine(error, conflict), |()| Fault::dry_run()));
+        }
         self.engine.submit(request).await.map_err(|error| Fault::from_engine(error, conflict))
     }
 

@@ -108,11 +108,11 @@ async fn compare(engine: &Engine, host: &Host, asked: Timestamp, found: Inventor
             continue;
         }
         let name = call.as_str();
-        tracing::info!(host.name = %host.name, call = name, "sweeping what nobody owns");
+        tracing::info!(host.name = %host.name, call = name, "making a host as the rows say");
         let reference = reference(host);
         let swept = tokio::time::timeout(shared.call_deadline, shared.hypervisor.call(&reference, call)).await;
         if !matches!(swept, Ok(Ok(_))) {
-            tracing::warn!(host.name = %host.name, call = name, "could not sweep; it is tried again next time");
+            tracing::warn!(host.name = %host.name, call = name, "could not be made; it is tried again next time");
         }
     }
 }

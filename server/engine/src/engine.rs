@@ -269,7 +269,7 @@ impl Engine {
         }
         check_settings(&self.shared.published.read(), &self.shared.sandbox, &request.command)?;
         for _ in 0..RACES {
-            let decisions = self.decide(&request.principal, &request.command).await?;
+            let decisions = self.decide(&request.principal, &request.command, false).await?;
             let proposal = Proposal::Command {
                 who: request.principal.clone(),
                 command: Box::new(request.command.clone()),
@@ -285,7 +285,34 @@ impl Engine {
         Err(Fault::Unavailable("too many others want the same hosts".into()).into())
     }
 
-    async fn decide(&self, who: &Principal, command: &Command) -> Result<Vec<Decision>, EngineError> {
+    /// Decides and checks as [`Engine::submit`] would, and changes nothing: policies are told that it is a
+    /// rehearsal, and the commit happens on a copy of what is true. For people who ask what would happen; a
+    /// copy of a large site takes its time.
+    ///
+    /// # Errors
+    ///
+    /// What `submit` would have refused.
+    pub async fn rehearse(&self, request: &Request) -> Result<(), EngineError> {
+        check_settings(&self.shared.published.read(), &self.shared.sandbox, &request.command)?;
+        for _ in 0..RACES {
+            let decisions = self.decide(&request.principal, &request.command, true).await?;
+            let decisions = decisions.into_iter().map(Arc::new).collect();
+            let (who, command) = (request.principal.clone(), Box::new(request.command.clone()));
+            let (shared, now) = (Arc::clone(&self.shared), self.shared.clock.now());
+            let taken = self.shared.blocking(move || {
+                let mut kernel = Kernel::new(shared.published.read().clone(), fresh_seed());
+                kernel.take(now, &Proposal::Command { who, command, decisions, ticket: None }).0
+            });
+            match taken.await? {
+                Ok(_) => return Ok(()),
+                Err(Setback::Refused(refusal)) => return Err(refusal.into()),
+                Err(Setback::Stale) => {}
+            }
+        }
+        Err(Fault::Unavailable("too many others want the same hosts".into()).into())
+    }
+
+    async fn decide(&self, who: &Principal, command: &Command, dry_run: bool) -> Result<Vec<Decision>, EngineError> {
         let shared = &self.shared;
         let now = shared.clock.now();
         let (askings, view) = {
@@ -298,7 +325,10 @@ impl Engine {
         };
         let decider = Arc::clone(shared);
         let decisions = shared
-            .blocking(move || decide_all(askings, &decider.sandbox, &view, || decider.moment(now, view.revision), true))
+            .blocking(move || {
+                let moment = || Moment { dry_run, ..decider.moment(now, view.revision) };
+                decide_all(askings, &decider.sandbox, &view, moment, true)
+            })
             .await?;
         shared.drain_quarantine();
         Ok(decisions)

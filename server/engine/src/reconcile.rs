@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cascina_core::command::Command;
 use cascina_core::host::{Host, HostState};
-use cascina_core::id::{FarmId, HostId};
+use cascina_core::id::{FarmId, HostId, VolumeId};
 use cascina_core::instance::InstanceState;
 use cascina_core::name::Name;
 use cascina_core::network::RouterState;
 use cascina_core::state::{Guest, State};
 use cascina_core::units::Timestamp;
-use cascina_drivers::{FoundGuest, FoundNetwork, GuestState, HostCall, HostRef, Inventory, Place, Stored};
+use cascina_drivers::{FoundGuest, FoundNetwork, GuestState, HostCall, HostRef, Inventory, Place, Stored, VolumeAt};
 
 /// Hosts asked at the same time.
 pub const ABREAST: usize = 16;
@@ -47,7 +47,7 @@ pub fn reference(host: &Host) -> HostRef {
 pub struct Difference {
     /// To be proposed …
     pub commands: Vec<Command>,
-    /// … and then to be made, since nobody owns what they remove.
+    /// … and then to be made: they remove what nobody owns, and put volumes where they should be.
     pub calls: Vec<HostCall>,
 }
 
@@ -66,7 +66,10 @@ pub fn difference(state: &State, host: &Host, asked: Timestamp, found: &Inventor
             // Rows come before guests and go after them, so nothing will ever want this one.
             None => difference.calls.push(HostCall::Destroy { guest: guest.guest }),
             Some(_) if !quiet(&guest.farm) => {}
-            Some(on) if on == Some(host.id) => same_host(state, asked, guest, &mut difference),
+            Some(on) if on == Some(host.id) => {
+                same_host(state, asked, guest, &mut difference);
+                difference.calls.extend(volumes(state, host, asked, guest));
+            }
             Some(_) => difference.calls.push(HostCall::Destroy { guest: guest.guest }),
         }
     }
@@ -125,6 +128,28 @@ pub fn unowned(state: &State, class: &Name, found: &Stored) -> Vec<HostCall> {
     let volumes = volumes.map(|(id, farm)| HostCall::RemoveVolume { volume: *id, at: at(*farm) });
     let snapshots = snapshots.map(|(id, farm)| HostCall::RemoveSnapshot { snapshot: *id, at: at(*farm) });
     volumes.chain(snapshots).collect()
+}
+
+/// What takes volumes off a guest that are not its own, and gives it those that it should have. Calls
+/// that were given up long ago may have come to an end.
+fn volumes(state: &State, host: &Host, asked: Timestamp, found: &FoundGuest) -> Vec<HostCall> {
+    let Guest::Instance(id) = found.guest else { return Vec::new() };
+    let at = || Place { farm: found.farm, class: host.class.clone() };
+    let guest = found.guest;
+    let own: BTreeSet<VolumeId> = state.indexes.volumes_by_instance.of(&id).collect();
+    let settled = |id: &VolumeId| state.rows.volumes.get(id).is_none_or(|row| row.updated < asked);
+    let strange = found.volumes.iter().filter(|id| !own.contains(id) && settled(id));
+    let mut calls: Vec<_> = strange.map(|id| HostCall::DetachVolume { guest, volume: *id, at: at() }).collect();
+    // One that does not run gets them when it boots.
+    if found.state == GuestState::Running {
+        for row in own.iter().filter(|id| !found.volumes.contains(id) && settled(id)) {
+            let row = state.rows.volumes.get(row).filter(|row| row.is_settled());
+            let Some((volume, held)) = row.and_then(|row| Some((row.id, row.attachment.as_ref()?))) else { continue };
+            let volume = VolumeAt { volume, device: held.device.clone() };
+            calls.push(HostCall::AttachVolume { guest, volume, at: at() });
+        }
+    }
+    calls
 }
 
 /// A guest that is where its row says, with nothing under way.

@@ -253,8 +253,12 @@ impl Machine {
     }
 
     fn inventory(&self) -> Inventory {
-        let found =
-            |guest: &SimGuest| FoundGuest { guest: guest.spec.guest, farm: guest.spec.farm, state: guest.state };
+        let found = |guest: &SimGuest| FoundGuest {
+            guest: guest.spec.guest,
+            farm: guest.spec.farm,
+            state: guest.state,
+            volumes: guest.spec.volumes.iter().map(|at| at.volume).collect(),
+        };
         let network = |network: &NetworkSpec| FoundNetwork {
             network: network.id,
             farm: network.farm,

@@ -45,7 +45,7 @@ async fn zones_are_classes_of_hosts() {
     assert!(one.contains("<zoneName>workers<") && !one.contains("<zoneName>services<"), "{one}");
     let up = ask(&[("Filter.1.Name", "state"), ("Filter.1.Value.1", "available")]).await.good();
     assert!(up.contains("<zoneName>workers<") && !up.contains("<zoneName>services<"), "{up}");
-    assert_eq!(ask(&[("ZoneName.1", "moon")]).await.code(400), "InvalidZone.NotFound");
+    assert_eq!(ask(&[("ZoneName.1", "moon")]).await.refused(400).1, "Invalid availability zone: [moon]");
 }
 
 #[tokio::test]

@@ -2,5 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod farms;
+mod groups;
+mod images;
 mod races;
 mod site;
+mod volumes;

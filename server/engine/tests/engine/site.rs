@@ -140,6 +140,16 @@ impl TestSite {
         panic!("operation does not end: {row:#?}")
     }
 
+    /// Asks, and waits until what follows is done.
+    pub async fn make(&self, command: Command) -> Outcome {
+        let outcome = self.submit(command).await.unwrap();
+        if let Some(operation) = outcome.operation {
+            let operation = self.wait(operation).await;
+            assert_eq!(operation.state, OperationState::Done, "{operation:#?}");
+        }
+        outcome
+    }
+
     pub async fn farm(&self, text: &str, small: u32) -> FarmId {
         let outcome = self.submit(Command::CreateFarm(ask(text, small))).await.unwrap();
         let operation = self.wait(outcome.operation.unwrap()).await;

@@ -72,8 +72,6 @@ fn volume(state: &State, world: &World, row: &Volume, say: &mut impl FnMut(Strin
 fn holders(state: &State, world: &World, id: VolumeId, farm: FarmId, say: &mut impl FnMut(String)) {
     let row = state.rows.volumes.get(&id);
     let held = row.and_then(|row| row.attachment.as_ref());
-    // Somebody may have gone on without taking it off, which is noted.
-    let unsure = row.is_some_and(|row| row.note.is_some());
     let instance = held.and_then(|held| state.rows.instances.get(&held.instance));
     let wanted = instance.and_then(|row| {
         let host = state.rows.hosts.get(&row.host?)?;
@@ -81,7 +79,7 @@ fn holders(state: &State, world: &World, id: VolumeId, farm: FarmId, say: &mut i
     });
     let holders = world.holders(id);
     let agrees = match instance.map(|row| row.state) {
-        Some(InstanceState::Running) if !unsure => holders == wanted.as_slice(),
+        Some(InstanceState::Running) => holders == wanted.as_slice(),
         Some(_) => holders.iter().all(|holder| Some(holder) == wanted.as_ref()),
         None => holders.is_empty(),
     };

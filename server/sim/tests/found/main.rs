@@ -3,6 +3,8 @@
 
 #[path = "../components/mod.rs"]
 mod components;
+mod disks;
+mod firewalls;
 mod scene;
 
 use cascina_core::command::{Command, NewInstances, Power, Remedy};

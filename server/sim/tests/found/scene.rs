@@ -124,10 +124,12 @@ impl Scene {
         self.sim.world.set_faults(rules);
     }
 
-    /// Lets the reconciler look twice; then rows and hosts must agree.
+    /// Lets the reconciler look twice; then rows, hosts and stores must agree.
     pub fn settle(&mut self) {
         self.pass(100_000);
         check::hosts::check(&self.sim.books.state, &self.sim.world).unwrap();
+        check::stores::check(&self.sim.books.state, &self.sim.world).unwrap();
+        check::guests::check(&self.sim.books.state, &self.sim.world).unwrap();
     }
 }
 

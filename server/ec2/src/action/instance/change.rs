@@ -73,7 +73,7 @@ struct Ebs {
 }
 
 pub async fn modify_instance_attribute(call: Call, request: ModifyInstanceAttribute) -> Result<Done, Fault> {
-    let request = request.as_structured()?;
+    let request = request.structured()?;
     request.refuse_what_is_not_here()?;
     let id = id(&request.instance_id)?;
     let change = call.engine.read(|state| {
@@ -109,7 +109,7 @@ impl ModifyInstanceAttribute {
     }
 
     /// The older way, put into the newer.
-    fn as_structured(mut self) -> Result<ModifyInstanceAttribute, Fault> {
+    fn structured(mut self) -> Result<ModifyInstanceAttribute, Fault> {
         let Some(name) = self.attribute.take() else {
             if self.value.is_some() {
                 return Err(Code::InvalidParameterCombination.fault("A value was given without an attribute."));

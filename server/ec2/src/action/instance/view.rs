@@ -161,7 +161,7 @@ impl<'a> Farm<'a> {
             instance_id: row.id,
             image_id: row.image,
             instance_state: is,
-            private_dns_name: live.then(|| private_name(row.ip)).unwrap_or_default(),
+            private_dns_name: if live { private_name(row.ip) } else { String::new() },
             dns_name: public.map(public_name).unwrap_or_default(),
             reason: reason(row, is),
             key_name: row.key.as_ref().map(|key| key.name.clone()),

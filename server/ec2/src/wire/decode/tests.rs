@@ -106,10 +106,10 @@ fn unknown_parameters_have_their_whole_name() {
         ("Foo.2.Bar=1&Foo.1.Bar.3=1", "Foo.1.Bar.3"),
         ("BlockDeviceMapping.1.Foo.Bar=1&BlockDeviceMapping.1.DeviceName=a", "BlockDeviceMapping.1.Foo.Bar"),
         ("SecurityGroup.member.1=a", "SecurityGroup.member.1"),
-        ("SecurityGroup=a", "SecurityGroup"),
         ("SecurityGroup.1.Name=a", "SecurityGroup.1.Name"),
-        ("SecurityGroup.01=a", "SecurityGroup.01"),
-        ("SecurityGroup.0=a", "SecurityGroup.0"),
+        ("SecurityGroup=a&SecurityGroup.1=b", "SecurityGroup"),
+        ("SecurityGroup.0x1=a", "SecurityGroup.0x1"),
+        ("BlockDeviceMapping=a", "BlockDeviceMapping"),
         ("Placement=workers", "Placement"),
         ("Placement.1=workers", "Placement.1"),
         ("EbsOptimized.Value=true", "EbsOptimized.Value"),
@@ -118,6 +118,19 @@ fn unknown_parameters_have_their_whole_name() {
     ] {
         assert_eq!(refused(query), format!("The parameter {name} is not recognized"), "{query}");
     }
+}
+
+#[test]
+fn lists_as_some_clients_write_them() {
+    let groups = |more: &str| run(&format!("ImageId=ami-1&MinCount=1&{more}")).unwrap().security_group;
+    assert_eq!(groups("SecurityGroup=a"), ["a"]);
+    assert_eq!(groups("SecurityGroup.1=b&SecurityGroup.0=a"), ["a", "b"]);
+    assert_eq!(groups("SecurityGroup.010=b&SecurityGroup.09=a"), ["a", "b"]);
+    let error = decode::<Ids>(&tree("InstanceId=x")).unwrap_err();
+    assert!(
+        matches!(&error, ParamError::Invalid { name, value, .. } if name == "InstanceId" && value == "x"),
+        "{error}"
+    );
 }
 
 #[test]
