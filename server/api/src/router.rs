@@ -21,8 +21,8 @@ use crate::auth::Auth;
 use crate::hear_out::HeardOut;
 use crate::problem::Problem;
 use crate::rest::{
-    address, binding, catalog, credentials, decision, farm, health, host, instance, network, operation, policy, quota, session,
-    share, simulation, tenant, user,
+    address, binding, catalog, credentials, decision, farm, health, host, instance, network, operation, policy, quota,
+    session, share, simulation, tenant, user,
 };
 use crate::{events, metrics, openapi};
 

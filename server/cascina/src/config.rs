@@ -51,7 +51,13 @@ struct File {
 impl From<File> for Config {
     fn from(file: File) -> Config {
         let File { server, ec2, policies, simulation, site, class, share, host, flavor, image, binding } = file;
-        Config { server, ec2, policies, simulation, site: SiteFile { site, class, share, host, flavor, image, binding } }
+        Config {
+            server,
+            ec2,
+            policies,
+            simulation,
+            site: SiteFile { site, class, share, host, flavor, image, binding },
+        }
     }
 }
 

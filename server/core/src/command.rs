@@ -9,6 +9,7 @@ use crate::audit::Calls;
 use crate::decision::Amounts;
 use crate::host::{HostClass, HostState};
 use crate::id::*;
+use crate::image::Title;
 use crate::key_pair::KeyKind;
 use crate::launch::{InstanceChange, Launch};
 use crate::name::Name;
@@ -21,7 +22,7 @@ use crate::snapshot::Disk;
 use crate::tag::Resource;
 use crate::tenant::TenantRequest;
 use crate::units::{Gib, Size};
-use crate::volume::VolumeKind;
+use crate::volume::{Pace, VolumeKind};
 
 /// A farm as people ask for it: names are looked up by the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +64,9 @@ pub struct ImageChange {
     pub public: Option<bool>,
     pub share_with: Vec<FarmId>,
     pub unshare_with: Vec<FarmId>,
+    /// Accounts that no farm has; see [`Image::strangers`](crate::image::Image::strangers).
+    pub strangers: Vec<String>,
+    pub no_strangers: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -242,6 +246,7 @@ pub enum Command {
         size: Option<Gib>,
         snapshot: Option<SnapshotId>,
         kind: VolumeKind,
+        pace: Pace,
         tags: BTreeMap<String, String>,
     },
     DeleteVolume {
@@ -260,6 +265,7 @@ pub enum Command {
         volume: VolumeId,
         size: Gib,
         kind: Option<VolumeKind>,
+        pace: Option<Pace>,
     },
     CreateSnapshot {
         disk: Disk,
@@ -272,7 +278,16 @@ pub enum Command {
     /// From an instance's disk: a snapshot, and an image of it.
     CreateImage {
         instance: InstanceId,
-        name: Name,
+        title: Title,
+        description: String,
+        tags: BTreeMap<String, String>,
+        snapshot_tags: BTreeMap<String, String>,
+    },
+    /// Of an image that the farm may launch: its own snapshot, and an image of that.
+    CopyImage {
+        farm: FarmId,
+        image: ImageId,
+        title: Title,
         description: String,
         tags: BTreeMap<String, String>,
         snapshot_tags: BTreeMap<String, String>,
@@ -280,7 +295,7 @@ pub enum Command {
     /// Of the farm's own snapshot.
     ImageOfSnapshot {
         farm: FarmId,
-        name: Name,
+        title: Title,
         description: String,
         snapshot: SnapshotId,
         tags: BTreeMap<String, String>,

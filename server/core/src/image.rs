@@ -1,8 +1,10 @@
 //! Images that instances boot from.
 
-use serde::{Deserialize, Serialize};
-
 use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
 
 use crate::id::{FarmId, ImageId, SnapshotId, TenantId};
 use crate::name::Name;
@@ -20,10 +22,70 @@ pub enum ImageState {
     Deprecated,
 }
 
+/// What EC2 clients call an image: 3 to 128 letters, digits, spaces and `()[]./-'@_`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Title(String);
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("an image is called by 3 to 128 letters, digits, spaces and ()[]./-'@_")]
+pub struct TitleError;
+
+impl Title {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The same as a name, as far as a name can hold it.
+    pub fn name(&self) -> Name {
+        let plain = |c: char| match c.to_ascii_lowercase() {
+            c if c.is_ascii_lowercase() || c.is_ascii_digit() || c == '.' => c,
+            _ => '-',
+        };
+        let text: String = self.0.chars().map(plain).collect();
+        let text = text.trim_matches(['-', '.']);
+        let text = if text.is_empty() { "image" } else { &text[..text.len().min(Name::MOST)] };
+        text.parse().unwrap_or_else(|_| unreachable!("only what a name may hold is left"))
+    }
+}
+
+impl FromStr for Title {
+    type Err = TitleError;
+
+    fn from_str(text: &str) -> Result<Title, TitleError> {
+        Title::try_from(text.to_owned())
+    }
+}
+
+impl TryFrom<String> for Title {
+    type Error = TitleError;
+
+    fn try_from(text: String) -> Result<Title, TitleError> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b" ()[]./-'@_".contains(&byte);
+        if (3..=128).contains(&text.len()) && text.bytes().all(allowed) { Ok(Title(text)) } else { Err(TitleError) }
+    }
+}
+
+impl From<Title> for String {
+    fn from(title: Title) -> String {
+        title.0
+    }
+}
+
+impl fmt::Display for Title {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Image {
     pub id: ImageId,
+    /// Of all of its tenant's images, this one's alone.
     pub name: Name,
+    /// What the farm that made it calls it, which may hold more than a name can.
+    #[serde(default)]
+    pub title: Option<Title>,
     /// None: the site's.
     pub tenant: Option<TenantId>,
     /// The farm that made it, if one did: it goes with the farm.
@@ -35,6 +97,10 @@ pub struct Image {
     /// Farms that may launch it beside.
     #[serde(default)]
     pub shared: BTreeSet<FarmId>,
+    /// Accounts that were named as if they might launch it, which no farm here has. They are kept for
+    /// whoever named them, and nothing follows from them.
+    #[serde(default)]
+    pub strangers: BTreeSet<String>,
     #[serde(default)]
     pub description: String,
     /// The snapshot that holds its disk, if it was made from one.
@@ -55,10 +121,12 @@ impl Image {
         Image {
             id: ImageId(0),
             name,
+            title: None,
             tenant: None,
             farm: None,
             public: true,
             shared: BTreeSet::new(),
+            strangers: BTreeSet::new(),
             description: String::new(),
             snapshot: None,
             source: source.into(),
@@ -67,6 +135,11 @@ impl Image {
             created: Timestamp(0),
             updated: Timestamp(0),
         }
+    }
+
+    /// What people call it.
+    pub fn title(&self) -> &str {
+        self.title.as_ref().map_or(self.name.as_str(), Title::as_str)
     }
 
     /// Whether this farm, of this tenant, may launch instances from it.
@@ -80,5 +153,34 @@ impl Image {
             Some(own) => own == farm,
             None => self.tenant == Some(tenant),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn titles_and_their_names() {
+        for (title, name) in [
+            ("web-server", "web-server"),
+            ("Debian 13 (amd64) [2026/01] it's.me@_x", "debian-13--amd64---2026-01--it-s.me--x"),
+            ("...", "image"),
+            ("-a.", "a"),
+        ] {
+            assert_eq!(title.parse::<Title>().unwrap().name().as_str(), name);
+        }
+        assert_eq!("x".repeat(128).parse::<Title>().unwrap().name().as_str(), "x".repeat(63));
+        for bad in ["", "ab", "what?", "a\tb", "caffè", &"x".repeat(129)] {
+            assert!(bad.parse::<Title>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn rows_of_before_there_were_titles() {
+        let row = r#"{"id":"ami-00000000000000001","name":"debian","tenant":null,"source":"debian.qcow2",
+                      "min_disk":1,"state":"available","created":0,"updated":0}"#;
+        let image: Image = serde_json::from_str(row).unwrap();
+        assert_eq!((image.title(), image.strangers.len()), ("debian", 0));
     }
 }

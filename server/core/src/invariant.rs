@@ -207,13 +207,19 @@ fn volumes(state: &State, say: &mut impl FnMut(&'static str, String)) {
         if let Some(attachment) = &volume.attachment {
             let instance = state.rows.instances.get(&attachment.instance).filter(|row| row.is_live());
             if instance.is_none_or(|row| row.farm != volume.farm || row.class != volume.class) {
-                say("a volume is attached within its farm and class", format!("{} to {}", volume.id, attachment.instance));
+                say(
+                    "a volume is attached within its farm and class",
+                    format!("{} to {}", volume.id, attachment.instance),
+                );
             }
             let twin = state.indexes.volumes_by_instance.of(&attachment.instance).any(|id| {
                 id != volume.id
-                    && state.rows.volumes.get(&id).and_then(|row| row.attachment.as_ref()).is_some_and(|other| {
-                        other.device == attachment.device
-                    })
+                    && state
+                        .rows
+                        .volumes
+                        .get(&id)
+                        .and_then(|row| row.attachment.as_ref())
+                        .is_some_and(|other| other.device == attachment.device)
             });
             if twin {
                 say("a device has one volume", format!("{} of {}", attachment.device, attachment.instance));

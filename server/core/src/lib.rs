@@ -5,6 +5,7 @@
 //! therefore be tested without a server, replayed years later, and simulated.
 
 pub mod address;
+pub mod audit;
 pub mod command;
 pub mod decision;
 pub mod event;
@@ -14,7 +15,6 @@ pub mod flavor;
 pub mod host;
 pub mod id;
 pub mod image;
-pub mod audit;
 pub mod index;
 pub mod instance;
 pub mod invariant;

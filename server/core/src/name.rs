@@ -17,6 +17,9 @@ pub struct Name(Arc<str>);
 pub struct NameError(pub String);
 
 impl Name {
+    /// Characters of a name.
+    pub const MOST: usize = 63;
+
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -28,7 +31,7 @@ impl FromStr for Name {
     fn from_str(text: &str) -> Result<Self, NameError> {
         let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
         let bytes = text.as_bytes();
-        let valid = (1..=63).contains(&bytes.len())
+        let valid = (1..=Name::MOST).contains(&bytes.len())
             && allowed(bytes[0])
             && bytes.iter().all(|&b| allowed(b) || b == b'.' || b == b'-');
         if valid { Ok(Name(text.into())) } else { Err(NameError(text.chars().take(80).collect())) }

@@ -192,11 +192,8 @@ mod tests {
                 (own, vec![rule(Direction::Ingress, Traffic::All, Peer::Group(own))]),
             ]
             .into(),
-            members: [
-                ("10.64.0.2".parse().unwrap(), [web, own].into()),
-                ("10.64.0.3".parse().unwrap(), [own].into()),
-            ]
-            .into(),
+            members: [("10.64.0.2".parse().unwrap(), [web, own].into()), ("10.64.0.3".parse().unwrap(), [own].into())]
+                .into(),
         };
         let (two, three) = ("10.64.0.2".parse().unwrap(), "10.64.0.3".parse().unwrap());
         let outside: IpAddr = "198.51.100.7".parse().unwrap();

@@ -22,6 +22,8 @@ pub enum Disk {
     Volume(VolumeId),
     /// The one that an instance boots from.
     Root(InstanceId),
+    /// The copy of one that a snapshot holds.
+    Copy(SnapshotId),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -92,9 +92,10 @@ numbers! {
 /// A farm's network as hosts of a class see it. The same network and class always give the same number.
 pub fn subnet(network: NetworkId, class: &crate::name::Name) -> SubnetNumber {
     // FNV-1a; it only moves the bits of an id that are chance.
-    let hash = class.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let hash = class
+        .as_str()
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
     SubnetNumber(network.0 ^ (hash & 0x3f_ffff))
 }
 

@@ -54,6 +54,28 @@ pub enum VolumeKind {
     Sc1,
 }
 
+/// How fast EC2 clients want it. It is kept for them, as its type is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Pace {
+    /// Operations a second.
+    #[serde(default)]
+    pub iops: Option<u32>,
+    /// MiB a second.
+    #[serde(default)]
+    pub throughput: Option<u32>,
+}
+
+/// How a volume was before it was last changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Modified {
+    pub size: Gib,
+    pub kind: VolumeKind,
+    pub pace: Pace,
+    pub begun: Timestamp,
+    /// None: it is under way.
+    pub ended: Option<Timestamp>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Volume {
     pub id: VolumeId,
@@ -62,10 +84,15 @@ pub struct Volume {
     pub class: Name,
     pub size: Gib,
     pub kind: VolumeKind,
+    #[serde(default)]
+    pub pace: Pace,
     /// What it was made from.
     pub snapshot: Option<SnapshotId>,
     pub state: VolumeState,
     pub attachment: Option<Attachment>,
+    /// None: it is as it was made.
+    #[serde(default)]
+    pub modified: Option<Modified>,
     /// Why it is in this state, for people.
     pub note: Option<String>,
     /// The operation that last changed it.

@@ -5,14 +5,25 @@
 
 pub mod account;
 pub mod address;
+pub mod credit;
+pub mod dhcp_options;
 pub mod identity;
+pub mod image;
 pub mod instance;
 pub mod instance_type;
 pub mod interface;
+pub mod internet_gateway;
 pub mod key_pair;
+mod listing;
+pub mod network_acl;
+pub mod nothing;
 pub mod region;
+pub mod route_table;
 pub mod security_group;
+pub mod snapshot;
+pub mod subnet;
 pub mod tag;
+pub mod volume;
 pub mod vpc;
 
 use std::collections::HashMap;
@@ -52,26 +63,82 @@ pub struct Action {
 /// Every action that there is, a line each.
 fn rows() -> Vec<Action> {
     use Access::{Read, Write};
-    vec![
-        row(Read, identity::NAME, identity::get_caller_identity),
-        row(Read, "DescribeAccountAttributes", account::describe_account_attributes),
-        row(Read, "DescribeAvailabilityZones", region::describe_availability_zones),
-        row(Read, "DescribeInstanceTypeOfferings", instance_type::describe_instance_type_offerings),
-        row(Read, "DescribeInstanceTypes", instance_type::describe_instance_types),
-        row(Read, "DescribeRegions", region::describe_regions),
-        row(Write, "CreateKeyPair", key_pair::create_key_pair),
-        row(Write, "DeleteKeyPair", key_pair::delete_key_pair),
-        row(Read, "DescribeKeyPairs", key_pair::describe_key_pairs),
-        row(Write, "ImportKeyPair", key_pair::import_key_pair),
+    let mut rows = vec![
+        row(Write, "AllocateAddress", address::allocate_address),
+        row(Write, "AssociateAddress", address::associate_address),
+        row(Write, "AttachVolume", volume::attach::attach_volume),
         row(Write, "AuthorizeSecurityGroupEgress", security_group::change::authorize_security_group_egress),
         row(Write, "AuthorizeSecurityGroupIngress", security_group::change::authorize_security_group_ingress),
+        row(Write, "CopyImage", image::create::copy_image),
+        row(Write, "CopySnapshot", snapshot::create::copy_snapshot),
+        row(Write, "CreateImage", image::create::create_image),
+        row(Write, "CreateKeyPair", key_pair::create_key_pair),
         row(Write, "CreateSecurityGroup", security_group::create_security_group),
+        row(Write, "CreateSnapshot", snapshot::create::create_snapshot),
+        row(Write, "CreateTags", tag::create_tags),
+        row(Write, "CreateVolume", volume::create::create_volume),
+        row(Write, "DeleteKeyPair", key_pair::delete_key_pair),
         row(Write, "DeleteSecurityGroup", security_group::delete_security_group),
+        row(Write, "DeleteSnapshot", snapshot::create::delete_snapshot),
+        row(Write, "DeleteTags", tag::delete_tags),
+        row(Write, "DeleteVolume", volume::create::delete_volume),
+        row(Write, "DeregisterImage", image::create::deregister_image),
+        row(Read, "DescribeAccountAttributes", account::describe_account_attributes),
+        row(Read, "DescribeAddresses", address::describe_addresses),
+        row(Read, "DescribeAddressesAttribute", address::describe_addresses_attribute),
+        row(Read, "DescribeAvailabilityZones", region::describe_availability_zones),
+        row(Read, "DescribeDhcpOptions", dhcp_options::describe_dhcp_options),
+        row(Read, "DescribeImageAttribute", image::attribute::describe_image_attribute),
+        row(Read, "DescribeImages", image::describe::describe_images),
+        row(Read, "DescribeInstanceAttribute", instance::attribute::describe_instance_attribute),
+        row(Read, "DescribeInstanceCreditSpecifications", credit::describe_instance_credit_specifications),
+        row(Read, "DescribeInstanceStatus", instance::status::describe_instance_status),
+        row(Read, "DescribeInstanceTypeOfferings", instance_type::describe_instance_type_offerings),
+        row(Read, "DescribeInstanceTypes", instance_type::describe_instance_types),
+        row(Read, "DescribeInstances", instance::describe::describe_instances),
+        row(Read, "DescribeInternetGateways", internet_gateway::describe_internet_gateways),
+        row(Read, "DescribeKeyPairs", key_pair::describe_key_pairs),
+        row(Read, "DescribeNetworkAcls", network_acl::describe_network_acls),
+        row(Read, "DescribeNetworkInterfaceAttribute", interface::describe_network_interface_attribute),
+        row(Read, "DescribeNetworkInterfaces", interface::describe_network_interfaces),
+        row(Read, "DescribeRegions", region::describe_regions),
+        row(Read, "DescribeRouteTables", route_table::describe_route_tables),
         row(Read, "DescribeSecurityGroupRules", security_group::rule::describe_security_group_rules),
         row(Read, "DescribeSecurityGroups", security_group::describe_security_groups),
+        row(Read, "DescribeSnapshotAttribute", snapshot::attribute::describe_snapshot_attribute),
+        row(Read, "DescribeSnapshots", snapshot::describe::describe_snapshots),
+        row(Read, "DescribeSubnets", subnet::describe_subnets),
+        row(Read, "DescribeTags", tag::describe_tags),
+        row(Read, "DescribeVolumeAttribute", volume::attribute::describe_volume_attribute),
+        row(Read, "DescribeVolumeStatus", volume::status::describe_volume_status),
+        row(Read, "DescribeVolumes", volume::describe::describe_volumes),
+        row(Read, "DescribeVolumesModifications", volume::modify::describe_volumes_modifications),
+        row(Read, "DescribeVpcAttribute", vpc::describe_vpc_attribute),
+        row(Read, "DescribeVpcs", vpc::describe_vpcs),
+        row(Write, "DetachVolume", volume::attach::detach_volume),
+        row(Write, "DisassociateAddress", address::disassociate_address),
+        row(Read, identity::NAME, identity::get_caller_identity),
+        row(Read, "GetConsoleOutput", instance::console::get_console_output),
+        row(Read, "GetPasswordData", instance::console::get_password_data),
+        row(Write, "ImportKeyPair", key_pair::import_key_pair),
+        row(Write, "ModifyImageAttribute", image::change::modify_image_attribute),
+        row(Write, "ModifyInstanceAttribute", instance::change::modify_instance_attribute),
+        row(Write, "ModifyInstanceMetadataOptions", instance::change::modify_instance_metadata_options),
+        row(Write, "ModifyNetworkInterfaceAttribute", interface::modify_network_interface_attribute),
         row(Write, "ModifySecurityGroupRules", security_group::rule::modify_security_group_rules),
+        row(Write, "ModifyVolume", volume::modify::modify_volume),
+        row(Write, "RebootInstances", instance::power::reboot_instances),
+        row(Write, "RegisterImage", image::register::register_image),
+        row(Write, "ReleaseAddress", address::release_address),
+        row(Write, "ResetImageAttribute", image::change::reset_image_attribute),
+        row(Write, "ResetInstanceAttribute", instance::attribute::reset_instance_attribute),
         row(Write, "RevokeSecurityGroupEgress", security_group::change::revoke_security_group_egress),
         row(Write, "RevokeSecurityGroupIngress", security_group::change::revoke_security_group_ingress),
+        row(Write, "RunInstances", instance::run::run_instances),
+        row(Write, "StartInstances", instance::power::start_instances),
+        row(Write, "StopInstances", instance::power::stop_instances),
+        row(Write, "TerminateInstances", instance::power::terminate_instances),
+        row(Write, "UnmonitorInstances", instance::attribute::unmonitor_instances),
         row(
             Write,
             "UpdateSecurityGroupRuleDescriptionsEgress",
@@ -82,24 +149,11 @@ fn rows() -> Vec<Action> {
             "UpdateSecurityGroupRuleDescriptionsIngress",
             security_group::change::update_security_group_rule_descriptions_ingress,
         ),
-        row(Write, "CreateTags", tag::create_tags),
-        row(Write, "DeleteTags", tag::delete_tags),
-        row(Read, "DescribeTags", tag::describe_tags),
-        row(Write, "RunInstances", instance::run::run_instances),
-        row(Read, "DescribeInstances", instance::describe::describe_instances),
-        row(Read, "DescribeInstanceStatus", instance::status::describe_instance_status),
-        row(Write, "StartInstances", instance::power::start_instances),
-        row(Write, "StopInstances", instance::power::stop_instances),
-        row(Write, "RebootInstances", instance::power::reboot_instances),
-        row(Write, "TerminateInstances", instance::power::terminate_instances),
-        row(Read, "DescribeInstanceAttribute", instance::attribute::describe_instance_attribute),
-        row(Write, "ModifyInstanceAttribute", instance::change::modify_instance_attribute),
-        row(Write, "ResetInstanceAttribute", instance::attribute::reset_instance_attribute),
-        row(Write, "ModifyInstanceMetadataOptions", instance::change::modify_instance_metadata_options),
-        row(Write, "UnmonitorInstances", instance::attribute::unmonitor_instances),
-        row(Read, "GetConsoleOutput", instance::console::get_console_output),
-        row(Read, "GetPasswordData", instance::console::get_password_data),
-    ]
+    ];
+    rows.extend(
+        nothing::ALL.iter().map(|kind| row(Read, kind.action, move |call, asked| nothing::describe(call, asked, kind))),
+    );
+    rows
 }
 
 fn row<Q, A, F, H>(access: Access, name: &'static str, handler: H) -> Action

@@ -7,16 +7,18 @@ use crate::wire::short;
 /// Kinds of things that clients name by an id or by a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Noun {
-    Acl,
     Address,
+    Association,
     DhcpOptions,
-    Gateway,
     Image,
     Instance,
     InstanceType,
-    Interface,
+    InterfaceAttachment,
+    InternetGateway,
     KeyPair,
     Network,
+    NetworkAcl,
+    NetworkInterface,
     RouteTable,
     SecurityGroup,
     SecurityGroupRule,
@@ -32,14 +34,14 @@ impl Noun {
     /// The engine's word for it, or EC2's as the type of what has tags.
     pub fn of(word: &str) -> Noun {
         match word {
-            "network-acl" => Noun::Acl,
+            "network-acl" => Noun::NetworkAcl,
             "address" | "elastic IP" | "elastic-ip" => Noun::Address,
             "dhcp-options" => Noun::DhcpOptions,
-            "internet-gateway" => Noun::Gateway,
+            "internet-gateway" => Noun::InternetGateway,
             "image" => Noun::Image,
             "instance" => Noun::Instance,
             "flavor" => Noun::InstanceType,
-            "network-interface" => Noun::Interface,
+            "network-interface" => Noun::NetworkInterface,
             "key pair" | "key-pair" => Noun::KeyPair,
             "network" | "vpc" => Noun::Network,
             "route-table" => Noun::RouteTable,
@@ -57,27 +59,35 @@ impl Noun {
     pub fn not_found(self, id: &str) -> Fault {
         let id = short(id);
         match self {
-            Noun::Acl => Code::InvalidNetworkAclIdNotFound.fault(format!("The networkAcl ID '{id}' does not exist")),
             Noun::Address if id.starts_with("eipalloc-") => {
                 Code::InvalidAllocationIdNotFound.fault(format!("The allocation ID '{id}' does not exist"))
             }
             Noun::Address => Code::InvalidAddressNotFound.fault(format!("Address '{id}' not found.")),
-            Noun::DhcpOptions => {
-                Code::InvalidDhcpOptionIdNotFound.fault(format!("The dhcpOption ID '{id}' does not exist"))
+            Noun::Association => {
+                Code::InvalidAssociationIdNotFound.fault(format!("The association ID '{id}' does not exist"))
             }
-            Noun::Gateway => {
-                Code::InvalidInternetGatewayIdNotFound.fault(format!("The internetGateway ID '{id}' does not exist"))
+            Noun::DhcpOptions => {
+                Code::InvalidDhcpOptionsIdNotFound.fault(format!("The dhcpOption ID '{id}' does not exist"))
             }
             Noun::Image => Code::InvalidAmiIdNotFound.fault(format!("The image id '[{id}]' does not exist")),
             Noun::Instance => Code::InvalidInstanceIdNotFound.fault(format!("The instance ID '{id}' does not exist")),
             Noun::InstanceType => {
                 Code::InvalidInstanceType.fault(format!("The following supplied instance types do not exist: [{id}]"))
             }
-            Noun::Interface => {
-                Code::InvalidNetworkInterfaceIdNotFound.fault(format!("The networkInterface ID '{id}' does not exist"))
+            Noun::InterfaceAttachment => {
+                Code::InvalidAttachmentIdNotFound.fault(format!("The attachment ID '{id}' does not exist"))
+            }
+            Noun::InternetGateway => {
+                Code::InvalidInternetGatewayIdNotFound.fault(format!("The internetGateway ID '{id}' does not exist"))
             }
             Noun::KeyPair => Code::InvalidKeyPairNotFound.fault(format!("The key pair '{id}' does not exist")),
             Noun::Network => Code::InvalidVpcIdNotFound.fault(format!("The vpc ID '{id}' does not exist")),
+            Noun::NetworkAcl => {
+                Code::InvalidNetworkAclIdNotFound.fault(format!("The networkAcl ID '{id}' does not exist"))
+            }
+            Noun::NetworkInterface => {
+                Code::InvalidNetworkInterfaceIdNotFound.fault(format!("The networkInterface ID '{id}' does not exist"))
+            }
             Noun::RouteTable => {
                 Code::InvalidRouteTableIdNotFound.fault(format!("The routeTable ID '{id}' does not exist"))
             }
@@ -104,15 +114,17 @@ impl Noun {
             Noun::SecurityGroupRule => (Code::InvalidSecurityGroupRuleIdMalformed, "sgr-"),
             Noun::Snapshot => (Code::InvalidSnapshotIdMalformed, "snap-"),
             Noun::Volume => (Code::InvalidVolumeIdMalformed, "vol-"),
-            Noun::Acl
-            | Noun::DhcpOptions
-            | Noun::Gateway
+            Noun::DhcpOptions => (Code::InvalidDhcpOptionsIdMalformed, "dopt-"),
+            Noun::InternetGateway => (Code::InvalidInternetGatewayIdMalformed, "igw-"),
+            Noun::Network => (Code::InvalidVpcIdMalformed, "vpc-"),
+            Noun::NetworkAcl => (Code::InvalidNetworkAclIdMalformed, "acl-"),
+            Noun::NetworkInterface => (Code::InvalidNetworkInterfaceIdMalformed, "eni-"),
+            Noun::RouteTable => (Code::InvalidRouteTableIdMalformed, "rtb-"),
+            Noun::Subnet => (Code::InvalidSubnetIdMalformed, "subnet-"),
+            Noun::Association
             | Noun::InstanceType
-            | Noun::Interface
+            | Noun::InterfaceAttachment
             | Noun::KeyPair
-            | Noun::Network
-            | Noun::RouteTable
-            | Noun::Subnet
             | Noun::Zone
             | Noun::Other => {
                 return self.not_found(id);

@@ -361,7 +361,8 @@ impl Engine {
     pub async fn console(&self, id: InstanceId) -> Result<Vec<u8>, EngineError> {
         let shared = &self.shared;
         let host = self.read(|state| {
-            let row = state.rows.instances.get(&id).filter(|row| row.is_live() && row.state != InstanceState::Scheduled);
+            let row =
+                state.rows.instances.get(&id).filter(|row| row.is_live() && row.state != InstanceState::Scheduled);
             row.and_then(|row| row.host).and_then(|on| state.rows.hosts.get(&on)).map(|host| reference(host))
         });
         let Some(host) = host else { return Ok(Vec::new()) };

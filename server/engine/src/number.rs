@@ -35,7 +35,10 @@ impl Numbers {
             rows.routers.last_key_value().map(|(id, _)| id.0),
             rows.images.last_key_value().map(|(id, _)| id.0),
             rows.bindings.last_key_value().map(|(id, _)| id.0),
-            rows.security_groups.values().flat_map(|row| row.rules.iter().map(|rule| rule.id.0).chain([row.id.0])).max(),
+            rows.security_groups
+                .values()
+                .flat_map(|row| row.rules.iter().map(|rule| rule.id.0).chain([row.id.0]))
+                .max(),
             rows.key_pairs.last_key_value().map(|(id, _)| id.0),
             rows.volumes.last_key_value().map(|(id, _)| id.0),
             rows.snapshots.last_key_value().map(|(id, _)| id.0),

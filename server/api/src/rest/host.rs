@@ -120,6 +120,11 @@ pub async fn show_class(State(app): State<App>, _: Caller, At(text): At) -> Resu
 #[utoipa::path(put, path = "/v1/classes/{class}", request_body = NewClass, responses((status = 200, body = Outcome)))]
 pub async fn put_class(State(app): State<App>, At(text): At, ask: Ask<NewClass>) -> Answer {
     let NewClass { kind, cpu_overcommit_permille, volumes_gib } = ask.body;
-    let class = HostClass { name: name("class", &text)?, kind: kind.into(), cpu_overcommit_permille, volumes: Gib(volumes_gib) };
+    let class = HostClass {
+        name: name("class", &text)?,
+        kind: kind.into(),
+        cpu_overcommit_permille,
+        volumes: Gib(volumes_gib),
+    };
     Ok(done(&ask.submit(&app, Command::PutClass(class)).await?))
 }

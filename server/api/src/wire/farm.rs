@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use cascina_core::launch::Launch;
 use cascina_core::command;
+use cascina_core::launch::Launch;
 use cascina_core::name::Name;
 use cascina_core::{farm, instance};
 use serde::{Deserialize, Serialize};

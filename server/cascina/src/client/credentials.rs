@@ -74,7 +74,10 @@ mod tests {
             "farm_name": "alpha", "access_key": "AKIAX", "secret": "s+/", "url": "http://host:7480/", "region": "r-1",
         });
         assert!(text(&answer, Form::Ini).contains("\n[user alpha]\nkey-id = AKIAX\nsecret-key = s+/\n"));
-        assert!(text(&answer, Form::Profile).contains("\n[profile alpha]\nregion = r-1\nendpoint_url = http://host:7480/\n"));
+        assert!(
+            text(&answer, Form::Profile)
+                .contains("\n[profile alpha]\nregion = r-1\nendpoint_url = http://host:7480/\n")
+        );
         assert!(text(&answer, Form::Env).contains("\nexport EC2_URL=http://host:7480/\n"));
     }
 }

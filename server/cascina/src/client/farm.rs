@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::http::{Done, Failure};
 use super::credentials::Form;
+use super::http::{Done, Failure};
 use super::show::{Output, at, cell, print};
 use super::{Session, Wait, below, object, pair};
 

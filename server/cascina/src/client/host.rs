@@ -144,9 +144,15 @@ pub fn host(session: &Session, verb: HostVerb) -> Done {
 pub fn class(session: &Session, verb: ClassVerb) -> Done {
     const PATH: &str = "/v1/classes";
     match verb {
-        ClassVerb::List => {
-            session.list(PATH, &[("name", "name"), ("kind", "kind"), ("CPU overcommit ‰", "cpu_overcommit_permille"), ("volumes GiB", "volumes_gib")])
-        }
+        ClassVerb::List => session.list(
+            PATH,
+            &[
+                ("name", "name"),
+                ("kind", "kind"),
+                ("CPU overcommit ‰", "cpu_overcommit_permille"),
+                ("volumes GiB", "volumes_gib"),
+            ],
+        ),
         ClassVerb::Show { class } => session.show(&below(PATH, &class)),
         ClassVerb::Put { name, kind, cpu_overcommit_permille, volumes_gib } => {
             let body = json!({

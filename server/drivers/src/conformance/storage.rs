@@ -17,6 +17,7 @@ impl Run<'_> {
         self.twice("a snapshot that is not there can be removed", &self.remove_snapshot(snapshot)).await;
         self.refused("a volume that is not there does not grow", &self.resize(one, 2)).await;
         self.refused("a volume that is not there has no snapshot", &self.snapshot(snapshot, Disk::Volume(one))).await;
+        self.refused("a snapshot that is not there has no copy", &self.snapshot(snapshot, Disk::Copy(other))).await;
         self.refused("no volume is made from a snapshot that is not there", &self.make(two, 1, Some(other))).await;
         if let Guest::Instance(id) = self.trial.instance.guest {
             self.refused("a disk that is not there has no snapshot", &self.snapshot(snapshot, Disk::Root(id))).await;
@@ -79,6 +80,9 @@ impl Run<'_> {
         self.stored_are("a snapshot that was made is stored, once, with its farm", &[one], &[first]).await;
         self.twice("a volume can be made from a snapshot, twice", &self.make(two, 3, Some(first))).await;
         self.stored_are("a volume from a snapshot is stored", &[one, two], &[first]).await;
+        self.twice("a snapshot can be copied, twice", &self.snapshot(second, Disk::Copy(first))).await;
+        self.stored_are("a copy of a snapshot is stored", &[one, two], &[first, second]).await;
+        self.twice("a copy of a snapshot can be removed", &self.remove_snapshot(second)).await;
         self.twice("a snapshot that a volume was made from can be removed", &self.remove_snapshot(first)).await;
         self.stored_are("nothing is left of a removed snapshot", &[one, two], &[]).await;
         self.twice("making a volume again whose snapshot is gone does no harm", &self.make(two, 3, Some(first))).await;

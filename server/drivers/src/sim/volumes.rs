@@ -116,6 +116,11 @@ impl Machine {
                 }
                 there.spec.size.disk
             }
+            // Whose it is does not matter: farms copy from images that others share.
+            Disk::Copy(source) => match stores.snapshot(source) {
+                Some((class, snapshot)) if *class == at.class => snapshot.size,
+                _ => return never(format!("{source} is not in the store of {}", at.class)),
+            },
         };
         let is = SimSnapshot { farm: at.farm, of, size };
         done(vec![Effect::Snapshot { class: at.class.clone(), snapshot: id, is }])

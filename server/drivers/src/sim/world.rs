@@ -253,7 +253,7 @@ fn subject(machine: Option<&Machine>, call: &HostCall) -> (Option<Guest>, Option
         HostCall::MakeSnapshot { of: Disk::Root(instance), at, .. } => {
             (Some(Guest::Instance(*instance)), Some(at.farm))
         }
-        HostCall::MakeSnapshot { of: Disk::Volume(_), at, .. }
+        HostCall::MakeSnapshot { of: Disk::Volume(_) | Disk::Copy(_), at, .. }
         | HostCall::RemoveSnapshot { at, .. }
         | HostCall::MakeVolume { at, .. }
         | HostCall::ResizeVolume { at, .. }

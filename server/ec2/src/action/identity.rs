@@ -36,11 +36,8 @@ struct Metadata {
 
 pub async fn get_caller_identity(call: Call, _: GetCallerIdentity) -> Result<Identity, Fault> {
     let user_id = call.who.user.map(|id| id.to_string()).unwrap_or_default();
-    let caller = Caller {
-        arn: format!("arn:aws:iam::{}:user/{}", call.account, call.who.name),
-        user_id,
-        account: call.account,
-    };
+    let caller =
+        Caller { arn: format!("arn:aws:iam::{}:user/{}", call.account, call.who.name), user_id, account: call.account };
     Ok(Identity { get_caller_identity_result: caller, response_metadata: Metadata { request_id: call.request_id } })
 }
 

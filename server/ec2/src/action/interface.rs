@@ -1,5 +1,8 @@
 //! Network interfaces: every instance has one, and so has the farm's router.
 
+mod describe;
+mod modify;
+
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
@@ -16,8 +19,14 @@ use serde::Serialize;
 use super::address::AssociationId;
 use super::vpc::{network_of, subnet_of, vpc_of};
 use crate::account;
+use crate::call::Call;
+use crate::code::Code;
+use crate::fault::Fault;
 use crate::tags::TagSet;
 use crate::wire::xml::{Set, Time};
+
+pub use describe::{describe_network_interface_attribute, describe_network_interfaces};
+pub use modify::modify_network_interface_attribute;
 
 /// Who has interfaces in a farm that are not the farm's own to change.
 const REQUESTER: &str = "cascina";
@@ -30,6 +39,8 @@ pub struct Interface {
     pub subnet_id: Option<Resource>,
     pub vpc_id: Option<NetworkId>,
     pub availability_zone: Name,
+    /// Where the region is known, by which zones have their ids.
+    pub availability_zone_id: Option<String>,
     pub description: &'static str,
     pub owner_id: String,
     pub requester_id: Option<&'static str>,
@@ -145,6 +156,13 @@ impl<'s> Interfaces<'s> {
         routers.chain(instances.filter(|row| row.is_live()).map(|row| self.of(row))).collect()
     }
 
+    fn numbered(&self, number: InterfaceNumber) -> Option<Interface> {
+        let rows = &self.state.rows;
+        let instance = rows.instances.get(&InstanceId(number.0)).filter(|row| row.farm == self.farm && row.is_live());
+        let router = rows.routers.get(&RouterId(number.0)).filter(|row| row.farm == self.farm);
+        instance.map(|row| self.of(row)).or_else(|| self.of_router(router?))
+    }
+
     /// The interface of an instance, which is there for as long as the instance is.
     pub fn of(&self, instance: &Instance) -> Interface {
         let pending = matches!(instance.state, InstanceState::Scheduled | InstanceState::Staging);
@@ -204,6 +222,7 @@ impl<'s> Interfaces<'s> {
             subnet_id: subnet_of(self.state, self.farm, port.class),
             vpc_id: vpc_of(self.state, self.farm),
             availability_zone: port.class.clone(),
+            availability_zone_id: None,
             description: "",
             owner_id: self.account.clone(),
             requester_id: None,
@@ -240,4 +259,23 @@ impl Interface {
     pub fn of(state: &State, instance: &Instance) -> Interface {
         Interfaces::new(state, instance.farm).of(instance)
     }
+}
+
+/// One of the farm's interfaces.
+///
+/// # Errors
+///
+/// If there is none with this id.
+pub fn find(call: &Call, id: &str) -> Result<Interface, Fault> {
+    let found = id.parse().ok().and_then(|resource| match resource {
+        Resource::Interface(number) => call.engine.read(|state| Interfaces::new(state, call.farm).numbered(number)),
+        _ => None,
+    });
+    found.ok_or_else(|| describe::INTERFACE.absent(id))
+}
+
+/// The router's interface is not the farm's to change.
+pub fn routers(interface: &Interface) -> Fault {
+    let id = interface.network_interface_id;
+    Code::OperationNotPermitted.fault(format!("The interface '{id}' belongs to the router and cannot be changed."))
 }

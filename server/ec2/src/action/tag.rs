@@ -211,7 +211,7 @@ mod tests {
             ("rtb-12345678", Code::InvalidRouteTableIdNotFound),
             ("igw-12345678", Code::InvalidInternetGatewayIdNotFound),
             ("acl-12345678", Code::InvalidNetworkAclIdNotFound),
-            ("dopt-12345678", Code::InvalidDhcpOptionIdNotFound),
+            ("dopt-12345678", Code::InvalidDhcpOptionsIdNotFound),
             ("eni-12345678", Code::InvalidNetworkInterfaceIdNotFound),
             ("i-1", Code::InvalidId),
             ("i-", Code::InvalidId),

@@ -120,7 +120,7 @@ fn parameters() {
 
 #[test]
 fn codes_are_written_once_each() {
-    let mut texts: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    let mut texts: Vec<_> = Code::ALL.iter().map(|code| (code.as_str(), code.status())).collect();
     texts.sort_unstable();
     texts.dedup();
     assert_eq!(texts.len(), Code::ALL.len());

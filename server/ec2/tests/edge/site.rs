@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cascina_core::command::{Command, NewFarm, Outcome};
+use cascina_core::command::{Command, NewFarm, NewInstances, Outcome};
 use cascina_core::flavor::Flavor;
 use cascina_core::host::{ClassKind, Host, HostClass, HostState};
-use cascina_core::id::{AccessKeyId, FarmId, HostId, OperationId, ShareId, TenantId, UserId};
+use cascina_core::id::{AccessKeyId, FarmId, HostId, InstanceId, OperationId, ShareId, TenantId, UserId};
 use cascina_core::image::Image;
+use cascina_core::launch::Launch;
 use cascina_core::name::Name;
 use cascina_core::operation::{Operation, OperationState};
 use cascina_core::principal::{Principal, Role};
@@ -162,5 +163,22 @@ impl TestSite {
         let public = self.engine.read(|state| state.rows.access_keys[&key].public.clone());
         let client = Client::new(self.edge.router(), &public, &made.secret);
         Farm { id: farm.unwrap_or(FarmId(0)), tenant, user, key, client }
+    }
+
+    /// A running instance of a farm.
+    pub async fn instance(&self, farm: &Farm) -> InstanceId {
+        let ask = NewInstances {
+            name: None,
+            flavor: name("m1.small"),
+            image: "debian".into(),
+            class: None,
+            min_count: 1,
+            max_count: 1,
+            host: None,
+            launch: Launch::default(),
+        };
+        let outcome = self.submit(Command::RunInstances { farm: farm.id, ask }).await;
+        self.done(outcome.operation.unwrap()).await;
+        outcome.instances[0]
     }
 }

@@ -88,7 +88,9 @@ fn find(tx: &Tx<'_>, who: &Principal, id: AccessKeyId) -> Result<(AccessKey, Use
 pub fn reseal(tx: &mut Tx<'_>, who: &Principal, id: AccessKeyId, sealed: &str) -> Result<Outcome, Refusal> {
     let (mut key, user) = find(tx, who, id)?;
     if key.shown {
-        return Err(Refusal::Conflict(format!("the secret of {id} has been shown, and is shown once; make another key")));
+        return Err(Refusal::Conflict(format!(
+            "the secret of {id} has been shown, and is shown once; make another key"
+        )));
     }
     key.sealed = sealed.into();
     key.shown = true;

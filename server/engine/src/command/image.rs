@@ -7,7 +7,7 @@ use cascina_core::command::{ImageChange, Outcome};
 use cascina_core::decision::Decision;
 use cascina_core::farm::Farm;
 use cascina_core::id::{FarmId, ImageId, InstanceId, SnapshotId, TenantId};
-use cascina_core::image::{Image, ImageState};
+use cascina_core::image::{Image, ImageState, Title};
 use cascina_core::name::Name;
 use cascina_core::principal::Principal;
 use cascina_core::refusal::Refusal;
@@ -16,15 +16,18 @@ use cascina_core::state::{Key, State};
 use cascina_core::tag::Resource;
 use cascina_core::units::Gib;
 
-use super::{admin, outcome, snapshot, tag, told, usable_farm};
+use super::{Setback, admin, outcome, snapshot, tag, told, usable_farm};
 use crate::tx::{Told, Tx};
 
 /// Farms that one image is shared with.
 const MOST_SHARED: usize = 1000;
 
+/// Accounts of strangers on one image.
+const MOST_STRANGERS: usize = 1000;
+
 /// What an image is to be called.
 pub struct Wanted<'a> {
-    pub name: &'a Name,
+    pub title: &'a Title,
     pub description: &'a str,
     pub tags: &'a BTreeMap<String, String>,
 }
@@ -33,10 +36,25 @@ fn free(state: &State, farm: &Farm, wanted: &Wanted<'_>) -> Result<(), Refusal> 
     if wanted.description.chars().count() > 255 || wanted.description.chars().any(char::is_control) {
         return Err(Refusal::invalid("description", wanted.description, "at most 255 printable characters"));
     }
-    if state.indexes.image_names.contains_key(&(Some(farm.tenant), wanted.name.clone())) {
-        return Err(Refusal::Conflict(format!("image {} exists already", wanted.name)));
+    let images = state.indexes.images_by_farm.of(&farm.id).filter_map(|id| state.rows.images.get(&id));
+    let counts = |image: &Image| matches!(image.state, ImageState::Pending | ImageState::Available);
+    match images.into_iter().find(|image| counts(image) && image.title() == wanted.title.as_str()) {
+        Some(image) => Err(Refusal::Conflict(format!("image {} is called {} already", image.id, wanted.title))),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// A name that no image of the tenant has, which says as much of the title as it can.
+fn name(state: &State, farm: &Farm, title: &Title, id: ImageId) -> Name {
+    let name = title.name();
+    if !state.indexes.image_names.contains_key(&(Some(farm.tenant), name.clone())) {
+        return name;
+    }
+    let id = id.to_string();
+    let ending = format!("-{}", id.trim_start_matches(ImageId::PREFIX));
+    let room = Name::MOST - ending.len();
+    let begin = &name.as_str()[..name.as_str().len().min(room)];
+    format!("{begin}{ending}").parse().unwrap_or(name)
 }
 
 /// The row of an image of a snapshot, and its tags.
@@ -51,11 +69,13 @@ fn put(
     let id = ImageId(tx.number());
     tx.put(Image {
         id,
-        name: wanted.name.clone(),
+        name: name(tx.state(), farm, wanted.title, id),
+        title: Some(wanted.title.clone()),
         tenant: Some(farm.tenant),
         farm: Some(farm.id),
         public: false,
         shared: BTreeSet::new(),
+        strangers: BTreeSet::new(),
         description: wanted.description.into(),
         snapshot: Some(snapshot),
         source: format!("snapshot:{snapshot}"),
@@ -76,23 +96,66 @@ pub fn create(
     wanted: &Wanted<'_>,
     snapshot_tags: &BTreeMap<String, String>,
     decisions: &[Arc<Decision>],
-) -> Result<Outcome, super::Setback> {
-    let found = snapshot::find_disk(tx.state(), who, Disk::Root(instance))?;
+) -> Result<Outcome, Setback> {
+    let disk = Disk::Root(instance);
+    let found = snapshot::find_disk(tx.state(), who, disk)?;
+    of_disk(tx, found, disk, wanted, snapshot_tags, decisions)
+}
+
+/// An image that a farm may launch, and the disk in it.
+pub fn find_copied(
+    state: &State,
+    who: &Principal,
+    farm: FarmId,
+    id: ImageId,
+) -> Result<(Disk, snapshot::Found), Refusal> {
+    let farm = usable_farm(state, who, farm)?;
+    let image = state.rows.images.get(&id).filter(|image| image.is_for(farm.id, farm.tenant));
+    let image = image.ok_or_else(|| Refusal::not_found("image", id))?;
+    if image.state != ImageState::Available {
+        return Err(Refusal::Conflict(format!("image {id} is not available")));
+    }
+    let source = image.snapshot.ok_or_else(|| Refusal::invalid("image", id, "an image that was made of a snapshot"))?;
+    Ok((Disk::Copy(source), snapshot::find_copied(state, farm, source)?))
+}
+
+/// From another image, which may be another farm's.
+pub fn copy(
+    tx: &mut Tx<'_>,
+    who: &Principal,
+    farm: FarmId,
+    image: ImageId,
+    wanted: &Wanted<'_>,
+    snapshot_tags: &BTreeMap<String, String>,
+    decisions: &[Arc<Decision>],
+) -> Result<Outcome, Setback> {
+    let (disk, found) = find_copied(tx.state(), who, farm, image)?;
+    of_disk(tx, found, disk, wanted, snapshot_tags, decisions)
+}
+
+/// A snapshot, and an image that becomes available with it.
+fn of_disk(
+    tx: &mut Tx<'_>,
+    found: snapshot::Found,
+    disk: Disk,
+    wanted: &Wanted<'_>,
+    snapshot_tags: &BTreeMap<String, String>,
+    decisions: &[Arc<Decision>],
+) -> Result<Outcome, Setback> {
     free(tx.state(), &found.farm, wanted)?;
     let size = found.size;
-    let text = format!("for image {}", wanted.name);
-    let made = snapshot::make(tx, found, Disk::Root(instance), &text, snapshot_tags, decisions)?;
+    let made = snapshot::make(tx, found, disk, &format!("for image {}", wanted.title), snapshot_tags, decisions)?;
     let id = put(tx, &made.farm, wanted, made.id, size, ImageState::Pending)?;
-    let text = format!("image {} of farm {}", wanted.name, made.farm.name);
-    let farm = made.farm.clone();
+    let text = format!("image {} of farm {}", wanted.title, made.farm.name);
     tx.tell(Told {
-        tenant: Some(farm.tenant),
-        farm: Some(farm.id),
+        tenant: Some(made.farm.tenant),
+        farm: Some(made.farm.id),
         operation: Some(made.operation.id),
         ..told("image.creating", id, text)
     });
     let operation = snapshot::begin(tx, made, Some(id));
-    Ok(Outcome { operation: Some(operation), ..outcome(id) })
+    let decisions = decisions.iter().map(|decision| decision.id).collect();
+    Ok(Outcome { operation: Some(operation), decisions, ..outcome(id) })
 }
 
 /// From a snapshot of the farm.
@@ -111,7 +174,7 @@ pub fn of_snapshot(
     }
     free(tx.state(), &farm, wanted)?;
     let image = put(tx, &farm, wanted, id, row.size, ImageState::Available)?;
-    let text = format!("image {} of farm {}", wanted.name, farm.name);
+    let text = format!("image {} of farm {}", wanted.title, farm.name);
     tx.tell(Told { tenant: Some(farm.tenant), farm: Some(farm.id), ..told("image.registered", image, text) });
     Ok(outcome(image))
 }
@@ -140,6 +203,13 @@ pub fn set(tx: &mut Tx<'_>, who: &Principal, id: ImageId, change: &ImageChange) 
     image.shared.extend(&change.share_with);
     for farm in &change.unshare_with {
         image.shared.remove(farm);
+    }
+    image.strangers.extend(change.strangers.iter().cloned());
+    for account in &change.no_strangers {
+        image.strangers.remove(account);
+    }
+    if image.strangers.len() > MOST_STRANGERS || image.strangers.iter().any(|account| account.len() > 64) {
+        return Err(Refusal::invalid("strangers", image.strangers.len(), format!("at most {MOST_STRANGERS} accounts")));
     }
     if image.shared.len() > MOST_SHARED {
         return Err(Refusal::invalid("share_with", image.shared.len(), format!("at most {MOST_SHARED} farms")));
@@ -180,10 +250,12 @@ pub fn register(
     tx.put(Image {
         id,
         name: name.clone(),
+        title: None,
         tenant,
         farm: None,
         public: tenant.is_none(),
         shared: BTreeSet::new(),
+        strangers: BTreeSet::new(),
         description: String::new(),
         snapshot: None,
         source: source.into(),

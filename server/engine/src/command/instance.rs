@@ -179,7 +179,9 @@ fn group(
         };
         if protected {
             let verb = if power == Power::Stop { "stopped" } else { "terminated" };
-            return Err(Refusal::Protected(format!("instance {id} is protected from being {verb}; take that off first")));
+            return Err(Refusal::Protected(format!(
+                "instance {id} is protected from being {verb}; take that off first"
+            )));
         }
         let may = match power {
             Power::Start => row.state == InstanceState::Stopped && !busy,

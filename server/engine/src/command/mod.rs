@@ -26,6 +26,7 @@ use cascina_core::farm::Farm;
 use cascina_core::id::FarmId;
 use cascina_core::principal::Principal;
 use cascina_core::refusal::Refusal;
+use cascina_core::snapshot::Disk;
 use cascina_core::state::State;
 use cascina_core::units::Timestamp;
 
@@ -75,9 +76,14 @@ pub fn questions(
             volume::questions(state, who, *farm, class, *size, *snapshot)
         }
         Command::ResizeVolume { volume, size, .. } => volume::resize_questions(state, who, *volume, *size),
-        Command::CreateSnapshot { disk, .. } => snapshot::questions(state, who, *disk),
+        Command::CreateSnapshot { disk, .. } => {
+            snapshot::questions(state, who, &snapshot::find_disk(state, who, *disk)?)
+        }
         Command::CreateImage { instance, .. } => {
-            snapshot::questions(state, who, cascina_core::snapshot::Disk::Root(*instance))
+            snapshot::questions(state, who, &snapshot::find_disk(state, who, Disk::Root(*instance))?)
+        }
+        Command::CopyImage { farm, image, .. } => {
+            snapshot::questions(state, who, &image::find_copied(state, who, *farm, *image)?.1)
         }
         _ => Ok(Vec::new()),
     }
@@ -128,28 +134,30 @@ pub fn apply(
         Command::DeleteKeyPair { pair } => Ok(key_pair::delete(tx, who, *pair)?),
         Command::SetTags { farm, resources, tags } => Ok(tag::set(tx, who, *farm, resources, tags)?),
         Command::RemoveTags { farm, resources, tags } => Ok(tag::remove(tx, who, *farm, resources, tags)?),
-        Command::CreateVolume { farm, class, size, snapshot, kind, tags } => {
-            let wanted = volume::Wanted { class, size: *size, snapshot: *snapshot, kind: *kind };
+        Command::CreateVolume { farm, class, size, snapshot, kind, pace, tags } => {
+            let wanted = volume::Wanted { class, size: *size, snapshot: *snapshot, kind: *kind, pace: *pace };
             Ok(volume::create(tx, who, *farm, &wanted, tags, decisions)?)
         }
         Command::DeleteVolume { volume } => Ok(volume::delete(tx, who, *volume)?),
-        Command::AttachVolume { volume, instance, device } => {
-            Ok(volume::attach(tx, who, *volume, *instance, device)?)
-        }
+        Command::AttachVolume { volume, instance, device } => Ok(volume::attach(tx, who, *volume, *instance, device)?),
         Command::DetachVolume { volume } => Ok(volume::detach(tx, who, *volume)?),
-        Command::ResizeVolume { volume, size, kind } => {
-            Ok(volume::resize(tx, who, *volume, *size, *kind, decisions)?)
+        Command::ResizeVolume { volume, size, kind, pace } => {
+            Ok(volume::resize(tx, who, *volume, *size, (*kind, *pace), decisions)?)
         }
         Command::CreateSnapshot { disk, description, tags } => {
             Ok(snapshot::create(tx, who, *disk, description, tags, decisions)?)
         }
         Command::DeleteSnapshot { snapshot } => Ok(snapshot::delete(tx, who, *snapshot)?),
-        Command::CreateImage { instance, name, description, tags, snapshot_tags } => {
-            let wanted = image::Wanted { name, description, tags };
+        Command::CreateImage { instance, title, description, tags, snapshot_tags } => {
+            let wanted = image::Wanted { title, description, tags };
             Ok(image::create(tx, who, *instance, &wanted, snapshot_tags, decisions)?)
         }
-        Command::ImageOfSnapshot { farm, name, description, snapshot, tags } => {
-            let wanted = image::Wanted { name, description, tags };
+        Command::CopyImage { farm, image, title, description, tags, snapshot_tags } => {
+            let wanted = image::Wanted { title, description, tags };
+            Ok(image::copy(tx, who, *farm, *image, &wanted, snapshot_tags, decisions)?)
+        }
+        Command::ImageOfSnapshot { farm, title, description, snapshot, tags } => {
+            let wanted = image::Wanted { title, description, tags };
             Ok(image::of_snapshot(tx, who, *farm, *snapshot, &wanted)?)
         }
         Command::SetImage { image, change } => Ok(image::set(tx, who, *image, change)?),

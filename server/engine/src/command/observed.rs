@@ -108,7 +108,8 @@ pub fn router(tx: &mut Tx<'_>, who: &Principal, id: RouterId, up: bool, note: &s
 /// Some host of a farm does not enforce what its security groups say.
 pub fn firewall(tx: &mut Tx<'_>, who: &Principal, id: NetworkId) -> Result<Outcome, Refusal> {
     admin(who, "report networks")?;
-    let farm = tx.state().rows.networks.get(&id).map(|row| row.farm).ok_or_else(|| Refusal::not_found("network", id))?;
+    let farm =
+        tx.state().rows.networks.get(&id).map(|row| row.farm).ok_or_else(|| Refusal::not_found("network", id))?;
     let farm = tx.state().rows.farms.get(&farm).filter(|farm| farm.state.is_usable()).cloned();
     let operation = farm.and_then(|farm| firewall_apply::again(tx, &farm));
     Ok(Outcome { operation, ..outcome(id) })

@@ -81,7 +81,10 @@ pub fn create(
         return Err(Refusal::Conflict(format!("farm {} has a security group `{name}` already", farm.name)));
     }
     if tx.state().indexes.groups_by_farm.of(&farm.id).count() >= MOST_GROUPS {
-        return Err(Refusal::Conflict(format!("farm {} has {MOST_GROUPS} security groups, the most there can be", farm.name)));
+        return Err(Refusal::Conflict(format!(
+            "farm {} has {MOST_GROUPS} security groups, the most there can be",
+            farm.name
+        )));
     }
     let id = SecurityGroupId(tx.number());
     let mut group = SecurityGroup {
@@ -120,7 +123,8 @@ pub fn delete(tx: &mut Tx<'_>, who: &Principal, id: SecurityGroupId) -> Result<O
     if let Some(member) = member {
         return Err(Refusal::Conflict(format!("security group {id} is in use by instance {member}")));
     }
-    let groups = tx.state().indexes.groups_by_farm.of(&farm.id).filter_map(|id| tx.state().rows.security_groups.get(&id));
+    let groups =
+        tx.state().indexes.groups_by_farm.of(&farm.id).filter_map(|id| tx.state().rows.security_groups.get(&id));
     let names = |other: &SecurityGroup| other.rules.iter().any(|rule| rule.peer == Peer::Group(id));
     if let Some(other) = groups.into_iter().find(|other| other.id != id && names(other)) {
         return Err(Refusal::Conflict(format!("security group {id} is named by a rule of {}", other.id)));
@@ -149,7 +153,8 @@ fn add(tx: &mut Tx<'_>, group: &mut SecurityGroup, rules: &[NewRule]) -> Result<
             return Err(Refusal::Conflict(format!("security group {} has this rule already", group.id)));
         }
         if group.count(rule.direction) >= MOST_RULES {
-            let text = format!("security group {} has {MOST_RULES} rules in this direction, the most there can be", group.id);
+            let text =
+                format!("security group {} has {MOST_RULES} rules in this direction, the most there can be", group.id);
             return Err(Refusal::Conflict(text));
         }
         let rule = numbered(tx, rule.clone());
@@ -190,7 +195,8 @@ pub fn authorize(
     for rule in made {
         super::tag::put(tx, &farm, Resource::Rule(rule), tags)?;
     }
-    let told = event(&farm, "security-group.authorized", id, format!("{} rules added to security group {id}", rules.len()));
+    let told =
+        event(&farm, "security-group.authorized", id, format!("{} rules added to security group {id}", rules.len()));
     let operation = firewall_apply::changed(tx, &farm, told);
     Ok(Outcome { operation, ..outcome(id) })
 }
@@ -209,7 +215,8 @@ pub fn revoke(tx: &mut Tx<'_>, who: &Principal, id: SecurityGroupId, rules: &[Ru
         super::tag::forget(tx, farm.id, Resource::Rule(*rule));
     }
     save(tx, group);
-    let told = event(&farm, "security-group.revoked", id, format!("{} rules taken from security group {id}", rules.len()));
+    let told =
+        event(&farm, "security-group.revoked", id, format!("{} rules taken from security group {id}", rules.len()));
     let operation = firewall_apply::changed(tx, &farm, told);
     Ok(Outcome { operation, ..outcome(id) })
 }
@@ -237,7 +244,8 @@ pub fn modify(
         known.description = wanted.description.clone();
     }
     save(tx, group);
-    let told = event(&farm, "security-group.modified", id, format!("{} rules of security group {id} changed", rules.len()));
+    let told =
+        event(&farm, "security-group.modified", id, format!("{} rules of security group {id} changed", rules.len()));
     let operation = firewall_apply::changed(tx, &farm, told);
     Ok(Outcome { operation, ..outcome(id) })
 }

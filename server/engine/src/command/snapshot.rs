@@ -50,15 +50,23 @@ pub fn find_disk(state: &State, who: &Principal, disk: Disk) -> Result<Found, Re
             let row = row.ok_or_else(|| Refusal::not_found("instance", id))?;
             if !matches!(row.state, InstanceState::Running | InstanceState::Stopped) {
                 let now = row.state.as_str();
-                return Err(Refusal::Conflict(format!("instance {id} is {now}; this needs one that runs or is stopped")));
+                return Err(Refusal::Conflict(format!(
+                    "instance {id} is {now}; this needs one that runs or is stopped"
+                )));
             }
             let (class, size) = (row.class.clone(), row.size.disk);
             Found { farm: usable_farm(state, who, row.farm)?, class, size, instance: Some(id) }
         }
+        Disk::Copy(id) => {
+            let row = state.rows.snapshots.get(&id).filter(|row| who.sees(row.tenant));
+            let row = row.ok_or_else(|| Refusal::not_found("snapshot", id))?;
+            return find_copied(state, usable_farm(state, who, row.farm)?, id);
+        }
     };
-    let busy = found.instance.and_then(|id| state.rows.instances.get(&id)).is_some_and(|row| {
-        super::instance::busy(state, row)
-    });
+    let busy = found
+        .instance
+        .and_then(|id| state.rows.instances.get(&id))
+        .is_some_and(|row| super::instance::busy(state, row));
     if busy {
         return Err(Refusal::Conflict("the instance that has the disk is busy with another operation".into()));
     }
@@ -66,8 +74,18 @@ pub fn find_disk(state: &State, who: &Principal, disk: Disk) -> Result<Found, Re
     Ok(found)
 }
 
-pub fn questions(state: &State, who: &Principal, disk: Disk) -> Result<Vec<(Party, Question)>, Refusal> {
-    let found = find_disk(state, who, disk)?;
+/// A snapshot of which a farm is to have a copy; that it may is settled.
+pub fn find_copied(state: &State, farm: Arc<Farm>, id: SnapshotId) -> Result<Found, Refusal> {
+    let row = state.rows.snapshots.get(&id).ok_or_else(|| Refusal::not_found("snapshot", id))?;
+    if row.state != SnapshotState::Completed {
+        return Err(Refusal::Conflict(format!("snapshot {id} is not completed")));
+    }
+    volume::room(state, &row.class, row.size)?;
+    Ok(Found { farm, class: row.class.clone(), size: row.size, instance: None })
+}
+
+/// What is asked before there is one more snapshot.
+pub fn questions(state: &State, who: &Principal, found: &Found) -> Result<Vec<(Party, Question)>, Refusal> {
     let party = Party::of_farm(state, found.farm.id, who).ok_or_else(|| Refusal::not_found("farm", found.farm.id))?;
     let (verb, class) = ("create-snapshot".into(), found.class.to_string());
     Ok(vec![(party, Question::CheckQuota { verb, class, wanted: Amounts::of_disk(found.size) })])
@@ -94,8 +112,7 @@ pub fn make(
     let Found { farm, class, size, instance } = found;
     volume::within_quota(tx.state(), &farm, &class, size, decisions, tx.now)?;
     let id = SnapshotId(tx.number());
-    let mut operation =
-        instance_run::operation(tx, SagaKind::SnapshotCreate, &farm, instance.into_iter().collect(), 0);
+    let mut operation = instance_run::operation(tx, SagaKind::SnapshotCreate, &farm, instance.into_iter().collect(), 0);
     operation.snapshot = Some(id);
     if let Disk::Volume(volume) = disk {
         operation.volume = Some(volume);
@@ -161,11 +178,14 @@ pub fn delete(tx: &mut Tx<'_>, who: &Principal, id: SnapshotId) -> Result<Outcom
         return Err(Refusal::Conflict(format!("snapshot {id} is busy with another operation")));
     }
     let volumes = tx.state().indexes.volumes_by_farm.of(&farm.id).filter_map(|id| tx.state().rows.volumes.get(&id));
-    let copied = |row: &&Arc<cascina_core::volume::Volume>| {
-        row.snapshot == Some(id) && row.state == VolumeState::Creating
-    };
+    let copied =
+        |row: &&Arc<cascina_core::volume::Volume>| row.snapshot == Some(id) && row.state == VolumeState::Creating;
     if let Some(volume) = volumes.into_iter().find(copied) {
         return Err(Refusal::Conflict(format!("snapshot {id} is in use by volume {}, which is being made", volume.id)));
+    }
+    let copied = |row: &&Arc<Snapshot>| row.source == Disk::Copy(id) && row.state == SnapshotState::Pending;
+    if let Some(copy) = tx.state().rows.snapshots.values().find(copied) {
+        return Err(Refusal::Conflict(format!("snapshot {id} is in use by its copy {}, which is being made", copy.id)));
     }
     // Images that could not be made of it are worth nothing.
     let failed = tx.state().indexes.images_by_farm.of(&farm.id);

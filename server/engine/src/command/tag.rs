@@ -17,12 +17,7 @@ use crate::tx::{Told, Tx};
 const RESOURCES: usize = 1000;
 
 /// Adds tags to a thing, without an event of its own.
-pub fn put(
-    tx: &mut Tx<'_>,
-    farm: &Farm,
-    resource: Resource,
-    tags: &BTreeMap<String, String>,
-) -> Result<(), Refusal> {
+pub fn put(tx: &mut Tx<'_>, farm: &Farm, resource: Resource, tags: &BTreeMap<String, String>) -> Result<(), Refusal> {
     if tags.is_empty() {
         return Ok(());
     }

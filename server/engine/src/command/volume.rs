@@ -17,7 +17,7 @@ use cascina_core::snapshot::SnapshotState;
 use cascina_core::state::State;
 use cascina_core::tag::Resource;
 use cascina_core::units::Gib;
-use cascina_core::volume::{Attachment, AttachmentState, MOST_GIB, Volume, VolumeKind, VolumeState};
+use cascina_core::volume::{Attachment, AttachmentState, MOST_GIB, Modified, Pace, Volume, VolumeKind, VolumeState};
 
 use super::{Setback, outcome, tag, told, usable_farm};
 use crate::saga::{self, Answer, instance_run};
@@ -29,6 +29,7 @@ pub struct Wanted<'a> {
     pub size: Option<Gib>,
     pub snapshot: Option<SnapshotId>,
     pub kind: VolumeKind,
+    pub pace: Pace,
 }
 
 /// How large a volume is to be; one of a snapshot is at least as large as that.
@@ -134,9 +135,11 @@ pub fn create(
         class: wanted.class.clone(),
         size,
         kind: wanted.kind,
+        pace: wanted.pace,
         snapshot: wanted.snapshot,
         state: VolumeState::Creating,
         attachment: None,
+        modified: None,
         note: None,
         operation: Some(operation.id),
         created: tx.now,
@@ -203,8 +206,10 @@ pub fn stays(state: &State, volume: &Volume) -> Result<(), Refusal> {
     let Some(held) = volume.attachment.as_ref().filter(|held| held.delete_on_termination) else { return Ok(()) };
     let row = state.rows.instances.get(&held.instance).filter(|row| row.state == InstanceState::ShuttingDown);
     match row {
-        Some(row) => Err(Refusal::Conflict(format!("volume {} goes with instance {}, which is being terminated",
-            volume.id, row.id))),
+        Some(row) => Err(Refusal::Conflict(format!(
+            "volume {} goes with instance {}, which is being terminated",
+            volume.id, row.id
+        ))),
         None => Ok(()),
     }
 }
@@ -233,8 +238,13 @@ pub fn check_device(device: &str) -> Result<(), Refusal> {
     let name = device.strip_prefix("/dev/").unwrap_or(device);
     let letters = name.strip_prefix("xvd").or_else(|| name.strip_prefix("sd")).or_else(|| name.strip_prefix("vd"));
     let letters = letters.map(|rest| rest.trim_end_matches(|c: char| c.is_ascii_digit()));
-    let right = letters.is_some_and(|rest| (1..=2).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_lowercase()));
-    if right { Ok(()) } else { Err(Refusal::invalid("device", device, "/dev/sdb to /dev/sdzz, /dev/vdb …, or xvdb …")) }
+    let right =
+        letters.is_some_and(|rest| (1..=2).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_lowercase()));
+    if right {
+        Ok(())
+    } else {
+        Err(Refusal::invalid("device", device, "/dev/sdb to /dev/sdzz, /dev/vdb …, or xvdb …"))
+    }
 }
 
 pub fn attach(
@@ -255,9 +265,12 @@ pub fn attach(
         return Err(Refusal::Conflict(format!("volume {id} could not be made and can only be deleted")));
     }
     idle(tx.state(), &volume)?;
-    if !matches!(row.state, InstanceState::Running | InstanceState::Stopped) || super::instance::busy(tx.state(), &row) {
-        return Err(Refusal::Conflict(format!("instance {instance} is {}, or busy; this needs one that runs or is stopped",
-            row.state.as_str())));
+    if !matches!(row.state, InstanceState::Running | InstanceState::Stopped) || super::instance::busy(tx.state(), &row)
+    {
+        return Err(Refusal::Conflict(format!(
+            "instance {instance} is {}, or busy; this needs one that runs or is stopped",
+            row.state.as_str()
+        )));
     }
     if row.class != volume.class {
         let allowed = format!("an instance in class {}, where the volume lies", volume.class);
@@ -265,7 +278,9 @@ pub fn attach(
     }
     let own: Vec<_> = tx.state().indexes.volumes_by_instance.of(&instance).collect();
     if own.len() >= MOST_VOLUMES {
-        return Err(Refusal::Conflict(format!("instance {instance} has {MOST_VOLUMES} volumes, the most there can be")));
+        return Err(Refusal::Conflict(format!(
+            "instance {instance} has {MOST_VOLUMES} volumes, the most there can be"
+        )));
     }
     let taken = |id: &VolumeId| {
         let held = tx.state().rows.volumes.get(id).and_then(|row| row.attachment.clone());
@@ -323,7 +338,7 @@ pub fn resize(
     who: &Principal,
     id: VolumeId,
     wanted: Gib,
-    kind: Option<VolumeKind>,
+    (kind, pace): (Option<VolumeKind>, Option<Pace>),
     decisions: &[Arc<Decision>],
 ) -> Result<Outcome, Setback> {
     let (mut volume, farm) = find(tx.state(), who, id)?;
@@ -339,7 +354,10 @@ pub fn resize(
         room(tx.state(), &volume.class, more)?;
         within_quota(tx.state(), &farm, &volume.class, more, decisions, tx.now)?;
     }
-    volume.kind = kind.unwrap_or(volume.kind);
+    let Volume { size, kind: before, pace: so_far, .. } = volume;
+    volume.modified = Some(Modified { size, kind: before, pace: so_far, begun: tx.now, ended: None });
+    volume.kind = kind.unwrap_or(before);
+    volume.pace = pace.unwrap_or(so_far);
     volume.size = wanted;
     volume.state = VolumeState::Resizing;
     let operation = operation(tx, SagaKind::VolumeResize, &farm, id, None);

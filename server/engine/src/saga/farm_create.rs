@@ -130,9 +130,7 @@ impl Saga for FarmCreate {
             Step::StageInstances => {
                 site_calls::for_instances(state, &operation.instances, |row| site_calls::stage(state, row))
             }
-            Step::BootInstances => {
-                site_calls::boot(state, operation.farm, &operation.instances)
-            }
+            Step::BootInstances => site_calls::boot(state, operation.farm, &operation.instances),
         }
     }
 

@@ -224,6 +224,7 @@ fn new_volume(
         class: item.class.clone(),
         size,
         kind: wanted.kind,
+        pace: Default::default(),
         snapshot: wanted.snapshot,
         state: VolumeState::Creating,
         attachment: Some(Attachment {
@@ -233,6 +234,7 @@ fn new_volume(
             delete_on_termination: wanted.delete_on_termination,
             since: tx.now,
         }),
+        modified: None,
         note: None,
         operation: Some(operation),
         created: tx.now,

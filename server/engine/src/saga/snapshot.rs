@@ -76,6 +76,7 @@ impl Saga for SnapshotCreate {
                 let source = source.ok_or_else(|| StepError::Final(format!("volume {id} is gone")))?;
                 volume::errand(state, source, call)
             }
+            Disk::Copy(_) => store(state, &snapshot, call),
             Disk::Root(id) => {
                 let row = state.rows.instances.get(&id).filter(|row| row.is_live());
                 let on = row.and_then(|row| row.host);

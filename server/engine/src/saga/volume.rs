@@ -155,7 +155,15 @@ impl Saga for VolumeResize {
             (Step::Act, Answer::Nothing) => set(tx, operation, |row| {
                 row.note = Some(format!("may still be smaller than {}; resize it to that again", row.size));
             }),
-            (Step::Finish, _) => set(tx, operation, |row| row.state = VolumeState::Ready),
+            (Step::Finish, _) => {
+                let now = tx.now;
+                set(tx, operation, |row| {
+                    row.state = VolumeState::Ready;
+                    if let Some(modified) = &mut row.modified {
+                        modified.ended = Some(now);
+                    }
+                });
+            }
             _ => {}
         }
         Ok(None)

@@ -74,12 +74,14 @@ async fn an_elastic_ip_moves_and_comes_off_with_its_instance() {
     let site = TestSite::new().await;
     let farm = site.farm("carol", 1).await;
     // The restrictive tier has one address, which the farm's router uses.
-    let refused = site.submit(Command::AllocateAddress { farm, tags: std::collections::BTreeMap::new() }).await.unwrap_err();
+    let refused =
+        site.submit(Command::AllocateAddress { farm, tags: std::collections::BTreeMap::new() }).await.unwrap_err();
     assert!(matches!(refused, Refusal::Quota { resource: "addresses", limit: 1, .. }), "{refused}");
     let tenant = site.engine.read(|state| state.rows.farms[&farm].tenant);
     let limit = cascina_core::decision::Amounts::UNLIMITED;
     site.submit(Command::SetQuota { tenant, class: None, limit }).await.unwrap();
-    let address = site.submit(Command::AllocateAddress { farm, tags: std::collections::BTreeMap::new() }).await.unwrap();
+    let address =
+        site.submit(Command::AllocateAddress { farm, tags: std::collections::BTreeMap::new() }).await.unwrap();
     let address = address.subject.parse().unwrap();
     let instance = site.engine.read(|state| *state.rows.instances.keys().next().unwrap());
     let outcome = site.submit(Command::AssociateAddress { address, instance: Some(instance) }).await.unwrap();
@@ -105,7 +107,13 @@ async fn an_elastic_ip_never_points_at_an_instance_that_did_not_come_up() {
     let tenant = site.engine.read(|state| state.rows.farms[&farm].tenant);
     let limit = cascina_core::decision::Amounts::UNLIMITED;
     site.submit(Command::SetQuota { tenant, class: None, limit }).await.unwrap();
-    let address = site.submit(Command::AllocateAddress { farm, tags: std::collections::BTreeMap::new() }).await.unwrap().subject.parse().unwrap();
+    let address = site
+        .submit(Command::AllocateAddress { farm, tags: std::collections::BTreeMap::new() })
+        .await
+        .unwrap()
+        .subject
+        .parse()
+        .unwrap();
     // Unanswered until the deadline, so that there is time to ask, and then refused.
     let boot = |times, fault| Rule { call: Some(CallKind::Boot), times: Some(times), ..Rule::always(fault) };
     site.hosts.set_faults(vec![

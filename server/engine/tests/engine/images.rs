@@ -71,11 +71,8 @@ async fn an_image_of_a_disk_is_launched_from_and_deregistered() {
 async fn an_image_is_for_its_farm_until_it_is_shared_or_public() {
     let site = TestSite::with(8, true).await;
     let ((own, instance), (other, _)) = (farm(&site, "alice").await, farm(&site, "bob").await);
-    let copy = Command::CreateSnapshot {
-        disk: Disk::Root(instance),
-        description: String::new(),
-        tags: BTreeMap::new(),
-    };
+    let copy =
+        Command::CreateSnapshot { disk: Disk::Root(instance), description: String::new(), tags: BTreeMap::new() };
     let snapshot: SnapshotId = site.make(copy).await.subject.parse().unwrap();
     let register = Command::ImageOfSnapshot {
         farm: own,
@@ -107,10 +104,8 @@ async fn an_image_is_for_its_farm_until_it_is_shared_or_public() {
 async fn what_cannot_be_is_refused_by_name() {
     let site = TestSite::new().await;
     let (farm, instance) = farm(&site, "alice").await;
-    let large = NewInstances {
-        launch: Launch { root_disk: Some(Gib(8)), ..Launch::default() },
-        ..lines("m1.small", 1)
-    };
+    let large =
+        NewInstances { launch: Launch { root_disk: Some(Gib(8)), ..Launch::default() }, ..lines("m1.small", 1) };
     let large = site.make(launch(farm, large)).await.instances[0];
     let golden: ImageId = site.make(image(large, "golden")).await.subject.parse().unwrap();
     let refused = site.submit(launch(farm, of(golden))).await.unwrap_err();

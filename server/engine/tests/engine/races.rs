@@ -35,7 +35,8 @@ async fn the_last_elastic_ip() {
     let farm = site.farm("alice", 0).await;
     let tenant = site.engine.read(|state| state.rows.farms[&farm].tenant);
     site.submit(Command::SetQuota { tenant, class: None, limit: Amounts::UNLIMITED }).await.unwrap();
-    let (won, lost) = race(&site, vec![Command::AllocateAddress { farm, tags: std::collections::BTreeMap::new() }; 64]).await;
+    let (won, lost) =
+        race(&site, vec![Command::AllocateAddress { farm, tags: std::collections::BTreeMap::new() }; 64]).await;
     assert_eq!(won, 1);
     assert!(lost.iter().all(|refusal| *refusal == Refusal::Exhausted("elastic IP")), "{lost:?}");
     site.sound();

@@ -37,7 +37,8 @@ fn sandbox() -> Arc<Sandbox> {
 
 pub fn spec(public: u8) -> SiteSpec {
     let now = Timestamp(0);
-    let class = |text: &str, kind| HostClass { name: name(text), kind, cpu_overcommit_permille: 1000, volumes: Gib(1000) };
+    let class =
+        |text: &str, kind| HostClass { name: name(text), kind, cpu_overcommit_permille: 1000, volumes: Gib(1000) };
     let host = |text: String, class: &str, share| Host {
         id: HostId(0),
         name: name(&text),

@@ -158,7 +158,8 @@ async fn what_cannot_be_is_refused_by_name() {
     let viewer = Principal { user: None, name: "eve".into(), role: Role::Viewer, tenant, groups: Vec::new() };
     let refused = site.submit_as(viewer, Command::DeleteVolume { volume: other }).await.unwrap_err();
     assert!(matches!(refused, Refusal::Forbidden(_)), "{refused}");
-    let stranger = Principal { user: None, name: "eve".into(), role: Role::TenantAdmin, tenant: None, groups: Vec::new() };
+    let stranger =
+        Principal { user: None, name: "eve".into(), role: Role::TenantAdmin, tenant: None, groups: Vec::new() };
     let refused = site.submit_as(stranger, Command::DeleteVolume { volume: other }).await.unwrap_err();
     assert!(matches!(refused, Refusal::NotFound { noun: "volume", .. }), "{refused}");
     site.sound();
@@ -196,7 +197,8 @@ async fn volumes_and_snapshots_count_as_disk() {
     let refused = site.submit(create(farm, "workers", Some(6), None)).await.unwrap_err();
     assert!(quota(&refused), "{refused:?}");
     let volume: VolumeId = site.make(create(farm, "workers", Some(2), None)).await.subject.parse().unwrap();
-    let copy = Command::CreateSnapshot { disk: Disk::Volume(volume), description: String::new(), tags: BTreeMap::new() };
+    let copy =
+        Command::CreateSnapshot { disk: Disk::Volume(volume), description: String::new(), tags: BTreeMap::new() };
     let snapshot: SnapshotId = site.make(copy.clone()).await.subject.parse().unwrap();
     let refused = site.submit(copy).await.unwrap_err();
     assert!(quota(&refused), "1 + 2 + 2 + 2: {refused:?}");

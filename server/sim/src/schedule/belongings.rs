@@ -34,9 +34,9 @@ fn resource(play: &mut Play, farm: FarmId) -> Option<Resource> {
         let own = |of: FarmId| strange || of == farm;
         let mut all: Vec<Resource> = Vec::new();
         let instances = rows.instances.values().filter(|row| own(row.farm));
-        all.extend(instances.flat_map(|row| {
-            [Resource::Instance(row.id), Resource::Interface(InterfaceNumber(row.id.0))]
-        }));
+        all.extend(
+            instances.flat_map(|row| [Resource::Instance(row.id), Resource::Interface(InterfaceNumber(row.id.0))]),
+        );
         all.extend(rows.volumes.values().filter(|row| own(row.farm)).map(|row| Resource::Volume(row.id)));
         all.extend(rows.snapshots.values().filter(|row| own(row.farm)).map(|row| Resource::Snapshot(row.id)));
         all.extend(rows.images.keys().map(|id| Resource::Image(*id)));

@@ -83,9 +83,9 @@ pub fn delete(play: &mut Play) {
 pub fn juggle(play: &mut Play) {
     let Some((volume, farm)) = play.pick(|state| volumes(state, |_| true)) else { return };
     let held = play.state().rows.volumes.get(&volume).and_then(|row| row.attachment.clone());
-    let instance = held.map(|held| held.instance).or_else(|| {
-        play.pick(|state| state.indexes.instances_by_farm.of(&farm).collect())
-    });
+    let instance = held
+        .map(|held| held.instance)
+        .or_else(|| play.pick(|state| state.indexes.instances_by_farm.of(&farm).collect()));
     for _ in 0..play.chance.between((2, 4)) {
         let device = play.chance.pick(&DEVICES).unwrap_or("/dev/sdf").to_string();
         let power = play.chance.pick(&[Power::Stop, Power::Start, Power::Reboot, Power::Terminate]);

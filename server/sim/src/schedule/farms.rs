@@ -139,12 +139,8 @@ pub fn mend(play: &mut Play) {
             // Nobody but the person who says so knows whether a router has its configuration, or a volume
             // its size and its place, so here the person does not lie.
             let believed = play.state().rows.operations.get(&operation).is_some_and(|row| {
-                let believed = [
-                    SagaKind::RouterApply,
-                    SagaKind::VolumeAttach,
-                    SagaKind::VolumeDetach,
-                    SagaKind::VolumeResize,
-                ];
+                let believed =
+                    [SagaKind::RouterApply, SagaKind::VolumeAttach, SagaKind::VolumeDetach, SagaKind::VolumeResize];
                 believed.contains(&row.saga) || row.current().is_some_and(|record| record.step == "unmap")
             });
             let remedy = if believed && remedy == Remedy::Adopt { Remedy::Skip } else { remedy };

@@ -133,13 +133,8 @@ const GUESTS: Actions = &[
     (20, belongings::tag),
 ];
 
-const TROUBLES: Actions = &[
-    (45, trouble::faults),
-    (30, trouble::hosts),
-    (15, trouble::guests),
-    (20, trouble::crash),
-    (8, trouble::disk),
-];
+const TROUBLES: Actions =
+    &[(45, trouble::faults), (30, trouble::hosts), (15, trouble::guests), (20, trouble::crash), (8, trouble::disk)];
 
 const ACTIONS: [Actions; 4] = [GENERAL, DISKS, GUESTS, TROUBLES];
 

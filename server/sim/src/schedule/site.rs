@@ -21,13 +21,12 @@ const NOW: Timestamp = Timestamp(0);
 
 /// Two service hosts, five workers of which two have an owner, twelve elastic IPs, fifteen subnets.
 pub fn small_site() -> SiteSpec {
-    let class =
-        |text: &str, kind, cpu_overcommit_permille| HostClass {
-            name: name(text),
-            kind,
-            cpu_overcommit_permille,
-            volumes: Gib(80),
-        };
+    let class = |text: &str, kind, cpu_overcommit_permille| HostClass {
+        name: name(text),
+        kind,
+        cpu_overcommit_permille,
+        volumes: Gib(80),
+    };
     let mut hosts: Vec<Host> = (1..=2).map(|i| host(&format!("s{i}"), "services", 0, Size::new(8, 4096, 60))).collect();
     hosts.extend((1..=5).map(|i| host(&format!("w{i}"), "workers", u32::from(i > 3), Size::new(16, 32_768, 200))));
     let flavor = |text: &str, size| Flavor { name: name(text), size, deprecated: false, created: NOW, updated: NOW };

@@ -32,7 +32,8 @@ pub fn flavor_name(size: Size) -> String {
 /// A site of the trace's own hosts, all of them workers, and as many service hosts as its farms' routers
 /// need.
 pub fn hosts_of(trace: &Trace) -> SiteSpec {
-    let class = |text: &str, kind| HostClass { name: literal(text), kind, cpu_overcommit_permille: 1000, volumes: Gib(1000) };
+    let class =
+        |text: &str, kind| HostClass { name: literal(text), kind, cpu_overcommit_permille: 1000, volumes: Gib(1000) };
     let host = |name: String, class: &str, capacity| Host {
         id: HostId(0),
         name: literal(&name),

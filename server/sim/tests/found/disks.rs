@@ -120,10 +120,7 @@ fn what_was_skipped_of_detaching_and_resizing_is_not_taken_for_done() {
     let farm = scene.farm(Vec::new());
     let (_, volume) = with_volume(&mut scene, farm);
     scene.faults(vec![rule(CallKind::DetachVolume, 1, refuse()), rule(CallKind::ResizeVolume, 1, refuse())]);
-    for command in [
-        Command::DetachVolume { volume },
-        Command::ResizeVolume { volume, size: Gib(5), kind: None },
-    ] {
+    for command in [Command::DetachVolume { volume }, Command::ResizeVolume { volume, size: Gib(5), kind: None }] {
         let operation = scene.ask(command).unwrap().operation.unwrap();
         assert_eq!(scene.wait(operation).state, OperationState::Stuck);
         scene.ask(Command::Mend { operation, remedy: Remedy::Skip }).unwrap();

@@ -181,7 +181,12 @@ fn an_elastic_ip_does_not_go_to_an_instance_whose_end_is_stuck() {
     let mut scene = Scene::new();
     let farm = scene.farm(Vec::new());
     let id = scene.run(farm, line("m1.small", None));
-    let address = scene.ask(Command::AllocateAddress { farm, tags: std::collections::BTreeMap::new() }).unwrap().subject.parse().unwrap();
+    let address = scene
+        .ask(Command::AllocateAddress { farm, tags: std::collections::BTreeMap::new() })
+        .unwrap()
+        .subject
+        .parse()
+        .unwrap();
     scene.faults(vec![rule(CallKind::Destroy, 5, refuse())]);
     let end = scene.ask(Command::Power { instances: vec![id], power: Power::Terminate }).unwrap();
     assert_eq!(scene.wait(end.operation.unwrap()).state, OperationState::Stuck);

@@ -137,6 +137,19 @@ fn snapshots_are_of_disks_that_are_there() {
 }
 
 #[test]
+fn snapshots_are_copied_for_whoever_may_have_them() {
+    let (mut world, w1, w2) = inhabited();
+    let copy = take(2, 2, Disk::Copy(SnapshotId(1)));
+    assert!(why(ask(&mut world, &w1, &copy)).contains("not in the store"));
+    let gone = HostCall::RemoveSnapshot { snapshot: SnapshotId(1), at: place(1) };
+    all(&mut world, &w1, &[take(1, 1, Disk::Root(InstanceId(10))), copy.clone(), gone]);
+    all(&mut world, &w2, &[copy]);
+    let left: Vec<_> =
+        world.stores()["c"].snapshots.values().map(|snapshot| (snapshot.farm, snapshot.size.0)).collect();
+    assert_eq!(left, [(FarmId(2), 20)]);
+}
+
+#[test]
 fn what_is_made_from_a_snapshot_needs_it_and_holds_it() {
     let (mut world, w1, w2) = inhabited();
     let new = instance(1, 3);
