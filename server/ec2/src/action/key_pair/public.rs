@@ -22,6 +22,11 @@ const ED25519: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70,
 /// What DER begins with, if it is a sequence.
 const SEQUENCE: u8 = 0x30;
 
+/// How the types of SSH keys begin that we do not have.
+const OTHERS: [&str; 4] = ["ssh-dss", "ecdsa-", "sk-", "ssh-ed448"];
+/// Characters of a type's name, which goes into messages.
+const LONGEST: usize = 64;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Public {
     Rsa(RsaPublicKey),
@@ -148,11 +153,14 @@ fn of_rfc4716(inside: &str) -> Result<Public, Unreadable> {
 
 /// A key as SSH has it; `kind` is what was said of it.
 fn of_blob(blob: &[u8], kind: Option<&str>) -> Result<Public, Unreadable> {
-    let key = ssh_key::PublicKey::from_bytes(blob).map_err(|_| Unreadable::NoKey)?;
-    let algorithm = key.algorithm();
-    if kind.is_some_and(|kind| kind != algorithm.as_str()) {
+    let own = own_kind(blob).ok_or(Unreadable::NoKey)?;
+    if kind.is_some_and(|kind| kind != own) {
         return Err(Unreadable::NoKey);
     }
+    if OTHERS.iter().any(|other| own.starts_with(other)) {
+        return Err(Unreadable::Kind(own.to_owned()));
+    }
+    let key = ssh_key::PublicKey::from_bytes(blob).map_err(|_| Unreadable::NoKey)?;
     match key.key_data() {
         KeyData::Rsa(key) => {
             let number = |mpint: &ssh_key::Mpint| mpint.as_positive_bytes().map(BigUint::from_bytes_be);
@@ -160,8 +168,15 @@ fn of_blob(blob: &[u8], kind: Option<&str>) -> Result<Public, Unreadable> {
             rsa(n, e)
         }
         KeyData::Ed25519(Ed25519PublicKey(key)) => Ok(Public::Ed25519(*key)),
-        _ => Err(Unreadable::Kind(algorithm.as_str().to_owned())),
+        _ => Err(Unreadable::NoKey),
     }
+}
+
+/// What it says of itself at its beginning.
+fn own_kind(blob: &[u8]) -> Option<&str> {
+    let (length, rest) = blob.split_first_chunk::<4>()?;
+    let kind = rest.get(..u32::from_be_bytes(*length) as usize)?;
+    std::str::from_utf8(kind).ok().filter(|kind| kind.len() <= LONGEST)
 }
 
 fn rsa(n: BigUint, e: BigUint) -> Result<Public, Unreadable> {
