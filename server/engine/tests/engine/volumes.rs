@@ -30,7 +30,7 @@ fn invalid(refusal: &Refusal, named: &str) -> bool {
 }
 
 fn conflict(refusal: &Refusal, part: &str) -> bool {
-    matches!(refusal, Refusal::Conflict(text) if text.contains(part))
+    matches!(refusal, Refusal::Conflict(text) | Refusal::Busy(text) if text.contains(part))
 }
 
 /// A farm without limits, and its instances.
