@@ -68,8 +68,11 @@ pub fn authorize(play: &mut Play) {
     }
 }
 
+/// A group with rules, its farm, and the rules.
+type Group = (SecurityGroupId, FarmId, Vec<(RuleId, Direction)>);
+
 /// One or two rules of a group.
-fn some_rules(play: &mut Play) -> Option<(SecurityGroupId, FarmId, Vec<(RuleId, Direction)>)> {
+fn some_rules(play: &mut Play) -> Option<Group> {
     let (group, farm) = group(play)?;
     let own = play.state().rows.security_groups.get(&group)?.rules.clone();
     let mut chosen = Vec::new();
