@@ -668,8 +668,8 @@ def test_the_resource_api(resource, make_group, name):
             instance.id
         ]
         assert instance.describe_attribute(Attribute="instanceType")["InstanceType"]["Value"] == FLAVOR
-        instance.modify_attribute(SourceDestCheck={"Value": False})
-        assert instance.describe_attribute(Attribute="sourceDestCheck")["SourceDestCheck"]["Value"] is False
+        instance.modify_attribute(SourceDestCheck={"Value": True})
+        assert instance.describe_attribute(Attribute="sourceDestCheck")["SourceDestCheck"]["Value"] is True
         assert instance.console_output()["InstanceId"] == instance.id
         instance.create_tags(Tags=[{"Key": "phase", "Value": "two"}])
         instance.reload()

@@ -184,7 +184,6 @@ def test_a_name_is_taken_once(ec2, make_image, run, name):
 
 @moto_differs("takes any name")
 def test_what_cannot_be_a_name(ec2, instance):
-    # Two characters are refused by botocore itself.
     for bad in "x" * 129, "what?":
         with refused("InvalidAMIName.Malformed"):
             ec2.create_image(InstanceId=instance, Name=bad)

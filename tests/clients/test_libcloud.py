@@ -72,7 +72,9 @@ def test_stopped_started_and_rebooted(driver, ec2, node):
     assert driver.start_node(node) is True
     wait(ec2, "instance_running", InstanceIds=[node.id])
     assert driver.reboot_node(node) is True
-    (running, _), *_ = driver.wait_until_running([node], wait_period=0.1, timeout=30)
+    (running, _), *_ = driver.wait_until_running(
+        [node], wait_period=0.1, timeout=30, ssh_interface="private_ips"
+    )
     assert running.id == node.id
 
 

@@ -258,7 +258,6 @@ def test_the_root_volume_goes_with_its_instance(ec2, run):
     wait(ec2, "volume_deleted", VolumeIds=[root])
 
 
-@moto_differs("deletes it")
 @moto_differs("keeps it")
 def test_the_root_volume_cannot_be_kept(ec2, run):
     """It is the instance's own disk: a snapshot of it can be kept."""

@@ -78,6 +78,7 @@ impl From<Refusal> for Problem {
             Refusal::Invalid { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "invalid", "Not valid"),
             Refusal::NotFound { .. } => (StatusCode::NOT_FOUND, "not-found", "Not found"),
             Refusal::Conflict(_) => (StatusCode::CONFLICT, "conflict", "In conflict with what is"),
+            Refusal::Busy(_) => (StatusCode::CONFLICT, "busy", "Busy"),
             Refusal::Protected(_) => (StatusCode::CONFLICT, "protected", "Protected"),
             Refusal::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden", "Not allowed"),
             Refusal::Denied { .. } => (StatusCode::FORBIDDEN, "denied", "Denied by policy"),
@@ -110,6 +111,7 @@ impl From<Refusal> for Problem {
             }
             Refusal::NotFound { .. }
             | Refusal::Conflict(_)
+            | Refusal::Busy(_)
             | Refusal::Protected(_)
             | Refusal::Forbidden(_)
             | Refusal::NoHost { .. }

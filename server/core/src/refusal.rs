@@ -12,6 +12,9 @@ pub enum Refusal {
     NotFound { noun: &'static str, id: String },
     #[error("{0}")]
     Conflict(String),
+    /// Something is under way with it, and will be over by itself.
+    #[error("{0}")]
+    Busy(String),
     /// Somebody asked that this be not possible by accident.
     #[error("{0}")]
     Protected(String),
@@ -73,6 +76,7 @@ impl Refusal {
             Refusal::Invalid { .. }
             | Refusal::NotFound { .. }
             | Refusal::Conflict(_)
+            | Refusal::Busy(_)
             | Refusal::Protected(_)
             | Refusal::Forbidden(_)
             | Refusal::Exhausted(_)

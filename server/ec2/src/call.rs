@@ -4,19 +4,25 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cascina_core::command::{Command, Outcome};
 use cascina_core::id::{AccessKeyId, FarmId, TenantId};
 use cascina_core::principal::Principal;
+use cascina_core::refusal::Refusal;
 use cascina_core::state::State;
 use cascina_core::units::Timestamp;
-use cascina_engine::{Engine, Idempotency, Request};
+use cascina_engine::{Engine, EngineError, Idempotency, Request};
 
 use crate::code::Code;
 use crate::fault::Fault;
 use crate::page::{Asked, Page};
 use crate::settings::Settings;
 
+/// How long a change waits for what is under way with the same things …
+const BUSY: Duration = Duration::from_secs(5);
+/// … and how often it looks.
+const PAUSE: Duration = Duration::from_millis(20);
 /// Characters of a client's token.
 const TOKEN: RangeInclusive<usize> = 1..=64;
 
@@ -69,7 +75,16 @@ impl Call {
             let rehearsed = self.engine.rehearse(&request).await;
             return Err(rehearsed.map_or_else(|error| Fault::from_engine(error, conflict), |()| Fault::dry_run()));
         }
-        self.engine.submit(request).await.map_err(|error| Fault::from_engine(error, conflict))
+        // Amazon's clients do one thing right after the other, such as a snapshot of what they just attached.
+        let give_up = tokio::time::Instant::now() + BUSY;
+        loop {
+            match self.engine.submit(request.clone()).await {
+                Err(EngineError::Refusal(Refusal::Busy(_))) if tokio::time::Instant::now() < give_up => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                answer => return answer.map_err(|error| Fault::from_engine(error, conflict)),
+            }
+        }
     }
 
     /// Has the engine carry out what `check` makes of the state as it is. If the engine says that the state

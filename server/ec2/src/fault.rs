@@ -69,7 +69,7 @@ impl Fault {
                 ParamError::Invalid { name: parameter(&field), value, why: format!("It should be {allowed}") }.into()
             }
             Refusal::NotFound { noun, id } => Noun::of(noun).not_found(&id),
-            Refusal::Conflict(_) => conflict.fault(message),
+            Refusal::Conflict(_) | Refusal::Busy(_) => conflict.fault(message),
             Refusal::Protected(_) => Code::OperationNotPermitted.fault(message),
             Refusal::Forbidden(_) => Code::UnauthorizedOperation
                 .fault(format!("You are not authorized to perform this operation: {message}")),

@@ -80,9 +80,6 @@ impl Noun {
             Noun::InternetGateway => {
                 Code::InvalidInternetGatewayIdNotFound.fault(format!("The internetGateway ID '{id}' does not exist"))
             }
-            Noun::InterfaceAttachment => {
-                Code::InvalidAttachmentIdNotFound.fault(format!("The attachment ID '{id}' does not exist"))
-            }
             Noun::KeyPair => Code::InvalidKeyPairNotFound.fault(format!("The key pair '{id}' does not exist")),
             Noun::Network => Code::InvalidVpcIdNotFound.fault(format!("The vpc ID '{id}' does not exist")),
             Noun::NetworkAcl => {
@@ -110,13 +107,10 @@ impl Noun {
     /// It cannot be an id of such a thing. What has a name rather than an id is simply not there.
     pub fn malformed(self, id: &str) -> Fault {
         let (code, prefix) = match self {
-            Noun::Acl => (Code::InvalidNetworkAclIdMalformed, "acl-"),
             Noun::Address => (Code::InvalidAllocationIdMalformed, "eipalloc-"),
             Noun::DhcpOptions => (Code::InvalidDhcpOptionsIdMalformed, "dopt-"),
-            Noun::Gateway => (Code::InvalidInternetGatewayIdMalformed, "igw-"),
             Noun::Image => (Code::InvalidAmiIdMalformed, "ami-"),
             Noun::Instance => (Code::InvalidInstanceIdMalformed, "i-"),
-            Noun::Interface => (Code::InvalidNetworkInterfaceIdMalformed, "eni-"),
             Noun::Network => (Code::InvalidVpcIdMalformed, "vpc-"),
             Noun::RouteTable => (Code::InvalidRouteTableIdMalformed, "rtb-"),
             Noun::SecurityGroup => (Code::InvalidGroupIdMalformed, "sg-"),
@@ -124,13 +118,9 @@ impl Noun {
             Noun::Snapshot => (Code::InvalidSnapshotIdMalformed, "snap-"),
             Noun::Subnet => (Code::InvalidSubnetIdMalformed, "subnet-"),
             Noun::Volume => (Code::InvalidVolumeIdMalformed, "vol-"),
-            Noun::DhcpOptions => (Code::InvalidDhcpOptionsIdMalformed, "dopt-"),
             Noun::InternetGateway => (Code::InvalidInternetGatewayIdMalformed, "igw-"),
-            Noun::Network => (Code::InvalidVpcIdMalformed, "vpc-"),
             Noun::NetworkAcl => (Code::InvalidNetworkAclIdMalformed, "acl-"),
             Noun::NetworkInterface => (Code::InvalidNetworkInterfaceIdMalformed, "eni-"),
-            Noun::RouteTable => (Code::InvalidRouteTableIdMalformed, "rtb-"),
-            Noun::Subnet => (Code::InvalidSubnetIdMalformed, "subnet-"),
             Noun::Association
             | Noun::InstanceType
             | Noun::InterfaceAttachment

@@ -98,7 +98,7 @@ pub const ALL: &[Nothing] = &[
     nothing(
         "DescribeManagedPrefixLists",
         "prefixListSet",
-        &[("PrefixListId", Code::InvalidManagedPrefixListIdNotFound, "prefix list ID")],
+        &[("PrefixListId", Code::InvalidPrefixListIdNotFound, "prefix list ID")],
         "owner-id prefix-list-id prefix-list-name tag",
     ),
     nothing(

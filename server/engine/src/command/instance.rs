@@ -194,7 +194,10 @@ fn group(
                 Power::Stop | Power::Reboot => "running",
                 Power::Terminate => "not terminated",
             };
-            let now = if busy { "busy with another operation" } else { row.state.as_str() };
+            if busy {
+                return Err(Refusal::Busy(format!("instance {id} is busy with another operation")));
+            }
+            let now = row.state.as_str();
             return Err(Refusal::Conflict(format!("instance {id} is {now}; this needs one that is {allowed}")));
         }
         rows.push(row);

@@ -39,7 +39,9 @@ pub fn find_disk(state: &State, who: &Principal, disk: Disk) -> Result<Found, Re
             let row = state.rows.volumes.get(&id).filter(|row| who.sees(row.tenant));
             let row = row.ok_or_else(|| Refusal::not_found("volume", id))?;
             if row.state != VolumeState::Ready || !row.is_settled() {
-                return Err(Refusal::Conflict(format!("volume {id} is not ready, or busy with another operation")));
+                let text = format!("volume {id} is not ready, or busy with another operation");
+                let waits = row.state != VolumeState::Error;
+                return Err(if waits { Refusal::Busy(text) } else { Refusal::Conflict(text) });
             }
             volume::stays(state, row)?;
             let instance = row.attachment.as_ref().map(|held| held.instance);
@@ -68,7 +70,7 @@ pub fn find_disk(state: &State, who: &Principal, disk: Disk) -> Result<Found, Re
         .and_then(|id| state.rows.instances.get(&id))
         .is_some_and(|row| super::instance::busy(state, row));
     if busy {
-        return Err(Refusal::Conflict("the instance that has the disk is busy with another operation".into()));
+        return Err(Refusal::Busy("the instance that has the disk is busy with another operation".into()));
     }
     volume::room(state, &found.class, found.size)?;
     Ok(found)
@@ -175,7 +177,7 @@ pub fn delete(tx: &mut Tx<'_>, who: &Principal, id: SnapshotId) -> Result<Outcom
         return Err(Refusal::Conflict(format!("snapshot {id} is in use by image {}; deregister it first", image.id)));
     }
     if matches!(row.state, SnapshotState::Pending | SnapshotState::Deleting) {
-        return Err(Refusal::Conflict(format!("snapshot {id} is busy with another operation")));
+        return Err(Refusal::Busy(format!("snapshot {id} is busy with another operation")));
     }
     let volumes = tx.state().indexes.volumes_by_farm.of(&farm.id).filter_map(|id| tx.state().rows.volumes.get(&id));
     let copied =

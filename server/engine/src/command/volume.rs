@@ -195,7 +195,7 @@ fn idle(state: &State, volume: &Volume) -> Result<(), Refusal> {
         row.is_some_and(|row| row.volume == Some(volume.id))
     });
     if copied || !volume.is_settled() {
-        return Err(Refusal::Conflict(format!("volume {} is busy with another operation", volume.id)));
+        return Err(Refusal::Busy(format!("volume {} is busy with another operation", volume.id)));
     }
     stays(state, volume)
 }
@@ -265,12 +265,14 @@ pub fn attach(
         return Err(Refusal::Conflict(format!("volume {id} could not be made and can only be deleted")));
     }
     idle(tx.state(), &volume)?;
-    if !matches!(row.state, InstanceState::Running | InstanceState::Stopped) || super::instance::busy(tx.state(), &row)
-    {
+    if !matches!(row.state, InstanceState::Running | InstanceState::Stopped) {
         return Err(Refusal::Conflict(format!(
-            "instance {instance} is {}, or busy; this needs one that runs or is stopped",
+            "instance {instance} is {}; this needs one that runs or is stopped",
             row.state.as_str()
         )));
+    }
+    if super::instance::busy(tx.state(), &row) {
+        return Err(Refusal::Busy(format!("instance {instance} is busy with another operation")));
     }
     if row.class != volume.class {
         let allowed = format!("an instance in class {}, where the volume lies", volume.class);
@@ -309,7 +311,7 @@ pub fn detach(tx: &mut Tx<'_>, who: &Principal, id: VolumeId) -> Result<Outcome,
     };
     let instance = held.instance;
     if tx.state().rows.instances.get(&instance).is_some_and(|row| super::instance::busy(tx.state(), row)) {
-        return Err(Refusal::Conflict(format!("instance {instance} is busy with another operation")));
+        return Err(Refusal::Busy(format!("instance {instance} is busy with another operation")));
     }
     held.state = AttachmentState::Detaching;
     held.since = tx.now;

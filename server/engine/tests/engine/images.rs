@@ -16,8 +16,8 @@ use cascina_drivers::sim::{CallKind, Fault, Rule};
 use crate::site::{TestSite, lines, name};
 
 fn image(instance: InstanceId, text: &str) -> Command {
-    let (name, description) = (name(text), "of a test".into());
-    Command::CreateImage { instance, name, description, tags: BTreeMap::new(), snapshot_tags: BTreeMap::new() }
+    let (title, description) = (text.parse().unwrap(), "of a test".into());
+    Command::CreateImage { instance, title, description, tags: BTreeMap::new(), snapshot_tags: BTreeMap::new() }
 }
 
 fn of(image: ImageId) -> NewInstances {
@@ -76,7 +76,7 @@ async fn an_image_is_for_its_farm_until_it_is_shared_or_public() {
     let snapshot: SnapshotId = site.make(copy).await.subject.parse().unwrap();
     let register = Command::ImageOfSnapshot {
         farm: own,
-        name: name("golden"),
+        title: "golden".parse().unwrap(),
         description: String::new(),
         snapshot,
         tags: BTreeMap::new(),

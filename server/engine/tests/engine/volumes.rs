@@ -11,14 +11,14 @@ use cascina_core::principal::{Principal, Role};
 use cascina_core::refusal::Refusal;
 use cascina_core::snapshot::Disk;
 use cascina_core::units::Gib;
-use cascina_core::volume::{VolumeKind, VolumeState};
+use cascina_core::volume::{Pace, VolumeKind, VolumeState};
 use cascina_drivers::sim::{CallKind, Fault, Rule};
 
 use crate::site::{TestSite, lines, name};
 
 fn create(farm: FarmId, class: &str, size: Option<u64>, snapshot: Option<SnapshotId>) -> Command {
     let (class, size, kind) = (name(class), size.map(Gib), VolumeKind::Gp3);
-    Command::CreateVolume { farm, class, size, snapshot, kind, tags: BTreeMap::new() }
+    Command::CreateVolume { farm, class, size, snapshot, kind, pace: Pace::default(), tags: BTreeMap::new() }
 }
 
 fn attach(volume: VolumeId, instance: InstanceId, device: &str) -> Command {
@@ -30,7 +30,7 @@ fn invalid(refusal: &Refusal, named: &str) -> bool {
 }
 
 fn conflict(refusal: &Refusal, part: &str) -> bool {
-    matches!(refusal, Refusal::Conflict(text) if text.contains(part))
+    matches!(refusal, Refusal::Conflict(text) | Refusal::Busy(text) if text.contains(part))
 }
 
 /// A farm without limits, and its instances.
@@ -56,7 +56,7 @@ async fn a_volume_is_made_used_moved_enlarged_copied_and_removed() {
         site.make(Command::DetachVolume { volume }).await;
         assert_eq!(site.hosts.world().holders(volume).len(), 0);
     }
-    site.make(Command::ResizeVolume { volume, size: Gib(5), kind: Some(VolumeKind::Io1) }).await;
+    site.make(Command::ResizeVolume { volume, size: Gib(5), kind: Some(VolumeKind::Io1), pace: None }).await;
     site.engine.read(|state| {
         let row = &state.rows.volumes[&volume];
         assert_eq!((row.size, row.kind, row.state), (Gib(5), VolumeKind::Io1, VolumeState::Ready));
@@ -152,7 +152,8 @@ async fn what_cannot_be_is_refused_by_name() {
     assert!(conflict(&refused, "already attached"), "{refused}");
     let refused = site.submit(Command::DeleteVolume { volume }).await.unwrap_err();
     assert!(conflict(&refused, "detach it first"), "{refused}");
-    let refused = site.submit(Command::ResizeVolume { volume, size: Gib(1), kind: None }).await.unwrap_err();
+    let refused =
+        site.submit(Command::ResizeVolume { volume, size: Gib(1), kind: None, pace: None }).await.unwrap_err();
     assert!(invalid(&refused, "size"), "{refused}");
     let tenant = Some(site.engine.read(|state| state.rows.farms[&farm].tenant));
     let viewer = Principal { user: None, name: "eve".into(), role: Role::Viewer, tenant, groups: Vec::new() };
@@ -202,7 +203,8 @@ async fn volumes_and_snapshots_count_as_disk() {
     let snapshot: SnapshotId = site.make(copy.clone()).await.subject.parse().unwrap();
     let refused = site.submit(copy).await.unwrap_err();
     assert!(quota(&refused), "1 + 2 + 2 + 2: {refused:?}");
-    let refused = site.submit(Command::ResizeVolume { volume, size: Gib(4), kind: None }).await.unwrap_err();
+    let refused =
+        site.submit(Command::ResizeVolume { volume, size: Gib(4), kind: None, pace: None }).await.unwrap_err();
     assert!(quota(&refused), "{refused:?}");
     let wanted = NewVolume {
         device: "/dev/sdf".into(),
@@ -216,7 +218,7 @@ async fn volumes_and_snapshots_count_as_disk() {
     let refused = site.submit(Command::RunInstances { farm, ask }).await.unwrap_err();
     assert!(quota(&refused), "its own disk and its volume's: {refused:?}");
     site.make(Command::DeleteSnapshot { snapshot }).await;
-    site.make(Command::ResizeVolume { volume, size: Gib(4), kind: None }).await;
+    site.make(Command::ResizeVolume { volume, size: Gib(4), kind: None, pace: None }).await;
     // Another class has its own limit.
     site.make(create(farm, "services", Some(50), None)).await;
     site.sound();

@@ -7,7 +7,7 @@ use cascina_core::instance::InstanceState;
 use cascina_core::snapshot::{Disk, SnapshotState};
 use cascina_core::state::State;
 use cascina_core::units::Gib;
-use cascina_core::volume::{Volume, VolumeKind};
+use cascina_core::volume::{Pace, Volume, VolumeKind};
 
 use super::farms::{farms, tenant_of};
 use super::launches::{DEVICES, tags};
@@ -31,7 +31,10 @@ pub fn create(play: &mut Play) {
     let size = Gib(play.chance.between((1, 5)));
     let (tenant, tags) = (tenant_of(play.state(), farm), tags(play));
     let size = (snapshot.is_none() || play.chance.permille(200)).then_some(size);
-    play.ask_for(tenant, Command::CreateVolume { farm, class, size, snapshot, kind: VolumeKind::Gp3, tags });
+    play.ask_for(
+        tenant,
+        Command::CreateVolume { farm, class, size, snapshot, kind: VolumeKind::Gp3, pace: Pace::default(), tags },
+    );
 }
 
 /// To an instance that can have it, most of the time.
@@ -67,7 +70,7 @@ pub fn resize(play: &mut Play) {
         let size = Gib((now.0 + play.chance.below(4)).saturating_sub(play.chance.below(2)));
         let kind = play.chance.permille(300).then_some(VolumeKind::Io1);
         let tenant = tenant_of(play.state(), farm);
-        play.ask_for(tenant, Command::ResizeVolume { volume, size, kind });
+        play.ask_for(tenant, Command::ResizeVolume { volume, size, kind, pace: None });
     }
 }
 
@@ -94,7 +97,7 @@ pub fn juggle(play: &mut Play) {
             (2 | 3, ..) => Command::DetachVolume { volume },
             (4, Some(instance), Some(power)) => Command::Power { instances: vec![instance], power },
             (5, ..) => Command::CreateSnapshot { disk: Disk::Volume(volume), description: "".into(), tags: tags(play) },
-            (6, ..) => Command::ResizeVolume { volume, size: Gib(play.chance.between((2, 6))), kind: None },
+            (6, ..) => Command::ResizeVolume { volume, size: Gib(play.chance.between((2, 6))), kind: None, pace: None },
             _ => Command::DeleteVolume { volume },
         };
         let tenant = tenant_of(play.state(), farm);

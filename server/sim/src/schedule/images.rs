@@ -2,6 +2,7 @@
 
 use cascina_core::command::{Command, ImageChange};
 use cascina_core::id::{FarmId, ImageId};
+use cascina_core::image::Title;
 use cascina_core::instance::InstanceState;
 use cascina_core::name::Name;
 use cascina_core::snapshot::SnapshotState;
@@ -15,6 +16,10 @@ fn named(play: &mut Play) -> Name {
     if play.chance.permille(50) { super::site::name("debian") } else { play.name("image-") }
 }
 
+fn title(name: &cascina_core::name::Name) -> Title {
+    name.as_str().parse().unwrap_or_else(|_| unreachable!("the schedules' names are titles"))
+}
+
 pub fn create(play: &mut Play) {
     let instance = play.pick(|state| {
         let rows = state.rows.instances.values();
@@ -25,7 +30,7 @@ pub fn create(play: &mut Play) {
     let (name, tags, snapshot_tags) = (named(play), tags(play), tags(play));
     let tenant = tenant_of(play.state(), farm);
     let description = "of a schedule".into();
-    play.ask_for(tenant, Command::CreateImage { instance, name, description, tags, snapshot_tags });
+    play.ask_for(tenant, Command::CreateImage { instance, title: title(&name), description, tags, snapshot_tags });
 }
 
 pub fn of_snapshot(play: &mut Play) {
@@ -36,7 +41,7 @@ pub fn of_snapshot(play: &mut Play) {
     let Some((snapshot, farm)) = snapshot else { return };
     let (name, tags, tenant) = (named(play), tags(play), tenant_of(play.state(), farm));
     let description = String::new();
-    play.ask_for(tenant, Command::ImageOfSnapshot { farm, name, description, snapshot, tags });
+    play.ask_for(tenant, Command::ImageOfSnapshot { farm, title: title(&name), description, snapshot, tags });
 }
 
 /// One that a farm made.
@@ -52,6 +57,7 @@ pub fn set(play: &mut Play) {
         public: play.chance.permille(400).then(|| play.chance.permille(500)),
         share_with: other.filter(|_| play.chance.permille(500)).into_iter().collect(),
         unshare_with: other.filter(|_| play.chance.permille(200)).into_iter().collect(),
+        ..ImageChange::default()
     };
     let tenant = tenant_of(play.state(), farm);
     play.ask_for(tenant, Command::SetImage { image, change });

@@ -10,7 +10,7 @@ use cascina_core::operation::OperationState;
 use cascina_core::refusal::Refusal;
 use cascina_core::state::Guest;
 use cascina_core::units::Gib;
-use cascina_core::volume::{AttachmentState, VolumeKind};
+use cascina_core::volume::{AttachmentState, Pace, VolumeKind};
 use cascina_drivers::sim::{CallKind, Fate, Fault};
 use cascina_drivers::{HostCall, Place, VolumeAt};
 
@@ -20,7 +20,8 @@ const DEVICE: &str = "/dev/sdf";
 
 fn volume(scene: &mut Scene, farm: FarmId) -> VolumeId {
     let (class, size, kind) = (name("workers"), Some(Gib(2)), VolumeKind::Gp3);
-    let made = Command::CreateVolume { farm, class, size, snapshot: None, kind, tags: BTreeMap::new() };
+    let made =
+        Command::CreateVolume { farm, class, size, snapshot: None, kind, pace: Pace::default(), tags: BTreeMap::new() };
     scene.make(made).subject.parse().unwrap()
 }
 
@@ -120,7 +121,9 @@ fn what_was_skipped_of_detaching_and_resizing_is_not_taken_for_done() {
     let farm = scene.farm(Vec::new());
     let (_, volume) = with_volume(&mut scene, farm);
     scene.faults(vec![rule(CallKind::DetachVolume, 1, refuse()), rule(CallKind::ResizeVolume, 5, refuse())]);
-    for command in [Command::DetachVolume { volume }, Command::ResizeVolume { volume, size: Gib(5), kind: None }] {
+    for command in
+        [Command::DetachVolume { volume }, Command::ResizeVolume { volume, size: Gib(5), kind: None, pace: None }]
+    {
         let operation = scene.ask(command).unwrap().operation.unwrap();
         assert_eq!(scene.wait(operation).state, OperationState::Stuck);
         scene.ask(Command::Mend { operation, remedy: Remedy::Skip }).unwrap();
@@ -131,7 +134,7 @@ fn what_was_skipped_of_detaching_and_resizing_is_not_taken_for_done() {
     assert!(row.note.as_ref().unwrap().contains("5 GiB"));
     scene.settle();
     // It can be asked for again.
-    scene.make(Command::ResizeVolume { volume, size: Gib(5), kind: None });
+    scene.make(Command::ResizeVolume { volume, size: Gib(5), kind: None, pace: None });
     let store = &scene.sim.world.stores()[&name("workers")];
     assert_eq!((store.volumes[&volume].size, &scene.state().rows.volumes[&volume].note), (Gib(5), &None));
 }
@@ -176,7 +179,7 @@ fn a_volume_that_is_enlarged_while_it_goes_with_its_instance_needs_no_person() {
     let farm = scene.farm(Vec::new());
     let (id, volume) = with_volume(&mut scene, farm);
     scene.faults(vec![rule(CallKind::ResizeVolume, 1, Fault::Slow { ms: 3000 })]);
-    let resize = Command::ResizeVolume { volume, size: Gib(5), kind: None };
+    let resize = Command::ResizeVolume { volume, size: Gib(5), kind: None, pace: None };
     let resize = scene.ask(resize).unwrap().operation.unwrap();
     scene.make(power(id, Power::Terminate));
     assert_eq!(scene.wait(resize).state, OperationState::Done);

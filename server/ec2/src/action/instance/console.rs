@@ -14,7 +14,9 @@ const MOST: usize = 64 << 10;
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct GetConsoleOutput {
-    instance_id: String,
+    /// One; old clients send it as a list.
+    #[serde(default)]
+    instance_id: Vec<String>,
     /// It is always the latest.
     #[serde(rename = "Latest")]
     _latest: Option<bool>,
@@ -30,12 +32,13 @@ pub struct ConsoleOutput {
 }
 
 pub async fn get_console_output(call: Call, request: GetConsoleOutput) -> Result<ConsoleOutput, Fault> {
-    let id = id(&request.instance_id)?;
+    let [instance_id] = <[String; 1]>::try_from(request.instance_id).map_err(|_| Fault::missing("InstanceId"))?;
+    let id = id(&instance_id)?;
     call.engine.read(|state| find(state, call.farm, id).map(|_| ()))?;
     let bytes = call.engine.console(id).await;
     let bytes = bytes.map_err(|error| Fault::from_engine(error, crate::code::Code::IncorrectInstanceState))?;
     let last = &bytes[bytes.len().saturating_sub(MOST)..];
-    Ok(ConsoleOutput { instance_id: request.instance_id, timestamp: Time(call.now), output: Blob::encode(last) })
+    Ok(ConsoleOutput { instance_id, timestamp: Time(call.now), output: Blob::encode(last) })
 }
 
 #[derive(Debug, Deserialize)]

@@ -28,10 +28,14 @@ pub struct Made {
 ///
 /// `InternalError` if there is no chance to be had.
 pub async fn key(kind: KeyKind) -> Result<Made, Fault> {
-    let _turn = AT_ONCE.acquire().await;
-    let made = tokio::task::spawn_blocking(move || match kind {
-        KeyKind::Rsa => rsa(RsaPrivateKey::new(&mut OsRng, BITS).map_err(|error| error.to_string())?),
-        KeyKind::Ed25519 => ed25519(),
+    let turn = AT_ONCE.acquire().await;
+    let made = tokio::task::spawn_blocking(move || {
+        // Until it is made, even if nobody waits for it any more.
+        let _turn = turn;
+        match kind {
+            KeyKind::Rsa => rsa(RsaPrivateKey::new(&mut OsRng, BITS).map_err(|error| error.to_string())?),
+            KeyKind::Ed25519 => ed25519(),
+        }
     });
     let made = made.await.map_err(|error| error.to_string()).and_then(|made| made);
     made.map_err(|error| {
