@@ -120,6 +120,7 @@ fn forward(tx: &mut Tx<'_>, script: &Script, mut operation: Operation, mut given
                     let record = &mut operation.steps[step];
                     record.state = StepState::Acting;
                     record.updated = tx.now;
+                    operation.retry_at = (script.gather_ms > 0).then(|| tx.now.plus_ms(script.gather_ms));
                     save(tx, operation, "operation.step");
                     return;
                 }

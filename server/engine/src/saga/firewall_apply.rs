@@ -77,6 +77,8 @@ fn hosts(state: &State, farm: FarmId) -> BTreeSet<HostId> {
 impl Saga for FirewallApply {
     type Step = Step;
     const VERSION: u32 = 1;
+    /// Instances come and go many at a time, and each time every host of the farm hears of it.
+    const GATHER_MS: u64 = 200;
     const PIVOT: Step = Step::Begin;
     const STEPS: &'static [(Step, &'static str)] = &[(Step::Begin, "begin"), (Step::Apply, "apply")];
 

@@ -104,6 +104,8 @@ pub trait Saga {
     /// From this step on, forward only: it is retried, then a person is asked.
     const PIVOT: Self::Step;
     const VERSION: u32;
+    /// How long it waits before it asks hosts for anything, in milliseconds: what comes meanwhile is done along.
+    const GATHER_MS: u64 = 0;
 
     fn act(step: Self::Step, state: &State, operation: &Operation) -> Result<Work, StepError>;
     /// Writes down what the step did; the text is for people. What it changes of its operation counts
@@ -136,6 +138,7 @@ pub struct Script {
     /// Text of a step.
     pub name: fn(usize) -> &'static str,
     pub pivot: usize,
+    pub gather_ms: u64,
     pub act: fn(usize, &State, &Operation) -> Result<Work, StepError>,
     pub acted: fn(usize, &mut Tx<'_>, &mut Operation, Answer) -> Noted,
     pub undo: fn(usize, &State, &Operation) -> Work,
@@ -171,6 +174,7 @@ fn of<S: Saga>(kind: SagaKind) -> Script {
         version: S::VERSION,
         len: S::STEPS.len(),
         name: |i| S::STEPS[i].1,
+        gather_ms: S::GATHER_MS,
         pivot: S::STEPS.iter().position(|(step, _)| *step == S::PIVOT).unwrap_or(S::STEPS.len()),
         act: |i, state, operation| S::act(S::STEPS[i].0, state, operation),
         acted: |i, tx, operation, answer| S::acted(S::STEPS[i].0, tx, operation, answer),
