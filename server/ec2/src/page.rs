@@ -37,7 +37,8 @@ pub struct Asked<'a> {
 impl<K: Ord + Display + FromStr> Page<K> {
     /// # Errors
     ///
-    /// `InvalidParameterValue` for a number of results outside of `range`, `InvalidParameterCombination`
+    /// `InvalidParameterValue` for a number of results below `range` (one above it is taken for its end, as
+    /// Amazon does), `InvalidParameterCombination`
     /// for pages of what was named, `InvalidNextToken` for a token that is not this query's.
     pub fn new(asked: Asked<'_>, range: RangeInclusive<u32>) -> Result<Page<K>, Fault> {
         let token = asked.token.filter(|token| !token.is_empty());
@@ -47,7 +48,8 @@ impl<K: Ord + Display + FromStr> Page<K> {
                     .fault(format!("The parameter {name} cannot be used together with explicit ids")));
             }
         }
-        let limit = match asked.most.map(|most| (most, u32::try_from(most).ok())) {
+        let most = asked.most.map(|most| most.min(i64::from(*range.end())));
+        let limit = match most.map(|most| (most, u32::try_from(most).ok())) {
             None => None,
             Some((_, Some(most))) if range.contains(&most) => usize::try_from(most).ok(),
             Some((most, _)) => {
@@ -135,7 +137,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_a_page() {
-        for most in [4, 0, -1, 1001, i64::MAX] {
+        for most in [4, 0, -1, i64::MIN] {
             assert_eq!(code(Asked { most: Some(most), ..ASKED }), Code::InvalidParameterValue);
         }
         let (_, token) = cut(Asked { most: Some(5), ..ASKED });

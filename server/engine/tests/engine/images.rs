@@ -111,7 +111,7 @@ async fn what_cannot_be_is_refused_by_name() {
     let refused = site.submit(launch(farm, of(golden))).await.unwrap_err();
     assert!(matches!(&refused, Refusal::Invalid { field, .. } if field == "flavor"), "needs 8 GiB: {refused}");
     let refused = site.submit(image(instance, "golden")).await.unwrap_err();
-    assert!(matches!(&refused, Refusal::Conflict(text) if text.contains("exists already")), "{refused}");
+    assert!(matches!(&refused, Refusal::Conflict(text) if text.contains("is called golden already")), "{refused}");
     let refused = site.submit(image(InstanceId(7), "none")).await.unwrap_err();
     assert!(matches!(refused, Refusal::NotFound { noun: "instance", .. }), "{refused}");
     let tenant = site.engine.read(|state| state.rows.farms[&farm].tenant);

@@ -129,8 +129,14 @@ pub async fn copy_image(call: Call, request: CopyImage) -> Result<Made, Fault> {
             snapshot_tags: snapshot_tags.clone(),
         })
     })?;
-    let outcome = call.submit_once(command, Code::InvalidAmiNameDuplicate, token).await?;
-    Ok(Made { image_id: id(&outcome.subject)? })
+    match call.submit_once(command, Code::IncorrectState, token).await {
+        Ok(outcome) => Ok(Made { image_id: id(&outcome.subject)? }),
+        Err(fault) if fault.code == Code::IncorrectState => {
+            call.engine.read(|state| is_free(state, &call, title.as_str()))?;
+            Err(fault)
+        }
+        Err(fault) => Err(fault),
+    }
 }
 
 #[derive(Debug, Deserialize)]
