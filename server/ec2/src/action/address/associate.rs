@@ -41,7 +41,7 @@ pub async fn associate_address(call: Call, request: AssociateAddress) -> Result<
     let address = super::find(&call, request.allocation_id.as_deref(), request.public_ip.as_deref())?;
     let instance = instance(&call, request.instance_id.as_deref(), request.network_interface_id.as_deref())?;
     super::movable(&address)?;
-    ready(&instance)?;
+    ready(instance.id, instance.state)?;
     if let Some(given) = &request.private_ip_address
         && given.parse::<Ipv4Addr>() != Ok(instance.ip)
     {
@@ -82,18 +82,18 @@ fn instance(call: &Call, instance: Option<&str>, interface: Option<&str>) -> Res
 }
 
 /// An instance that does not stay, or may not come up, is given no address.
-fn ready(instance: &Instance) -> Result<(), Fault> {
-    let state = match instance.state {
-        InstanceState::Running | InstanceState::Stopping | InstanceState::Stopped => return Ok(()),
+fn ready(id: InstanceId, state: InstanceState) -> Result<(), Fault> {
+    match state {
+        InstanceState::Running | InstanceState::Stopping | InstanceState::Stopped => Ok(()),
         // Clients wait and try again when they read this.
-        InstanceState::Scheduled | InstanceState::Staging => {
-            let text = format!("The pending instance '{}' is not in a valid state for this operation.", instance.id);
-            return Err(Code::InvalidInstanceId.fault(text));
+        InstanceState::Scheduled | InstanceState::Staging => Err(Code::InvalidInstanceId
+            .fault(format!("The pending instance '{id}' is not in a valid state for this operation."))),
+        InstanceState::ShuttingDown | InstanceState::Terminated | InstanceState::Error => {
+            let state = state.as_str();
+            Err(Code::IncorrectInstanceState
+                .fault(format!("The instance '{id}' is not in a state from which it can be associated: {state}.")))
         }
-        InstanceState::ShuttingDown | InstanceState::Terminated | InstanceState::Error => instance.state.as_str(),
-    };
-    let text = format!("The instance '{}' is not in a state from which it can be associated: {state}.", instance.id);
-    Err(Code::IncorrectInstanceState.fault(text))
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -128,4 +128,24 @@ fn associated(call: &Call, id: &str) -> Result<ElasticIp, Fault> {
     });
     let led = address.filter(|row| row.target().is_some());
     led.ok_or_else(|| Noun::Association.not_found(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_wait_for_what_is_pending() {
+        let said = |state| ready(InstanceId(0xdead_beef_0000_0001), state);
+        for state in [InstanceState::Running, InstanceState::Stopping, InstanceState::Stopped] {
+            assert_eq!(said(state), Ok(()));
+        }
+        let text = "The pending instance 'i-0deadbeef00000001' is not in a valid state for this operation.";
+        for state in [InstanceState::Scheduled, InstanceState::Staging] {
+            assert_eq!(said(state), Err(Code::InvalidInstanceId.fault(text)));
+        }
+        for state in [InstanceState::ShuttingDown, InstanceState::Terminated, InstanceState::Error] {
+            assert_eq!(said(state).unwrap_err().code, Code::IncorrectInstanceState);
+        }
+    }
 }
