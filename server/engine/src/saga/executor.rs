@@ -116,7 +116,11 @@ fn forward(tx: &mut Tx<'_>, script: &Script, mut operation: Operation, mut given
         let answer = match given.take() {
             None | Some(Answer::Nothing) => match (script.act)(step, tx.state(), &operation) {
                 Ok(Work::Nothing) => Ok(Answer::Nothing),
-                Ok(Work::Errands(_) | Work::Decide(_) | Work::Wait) => {
+                Ok(work @ (Work::Errands(_) | Work::Decide(_) | Work::Wait)) => {
+                    debug_assert!(
+                        !matches!(work, Work::Wait) || script.waits == Some(step),
+                        "a step that waits says so"
+                    );
                     let record = &mut operation.steps[step];
                     record.state = StepState::Acting;
                     record.updated = tx.now;
@@ -334,7 +338,9 @@ pub fn stop_waiting(tx: &mut Tx<'_>, farm: FarmId) {
         }
         let record = operation.current().map(|record| record.state);
         let script = script(operation.saga);
+        // What others need from hosts can take long to put together, and is not asked for here.
         let waited = record == Some(StepState::Acting)
+            && script.waits == Some(operation.cursor as usize)
             && matches!((script.act)(operation.cursor as usize, tx.state(), operation), Ok(Work::Nothing));
         if waited {
             let operation = Operation::clone(operation);

@@ -37,6 +37,7 @@ impl Saga for FarmDelete {
     const VERSION: u32 = 2;
     /// None of it can be undone, so nothing lies before the pivot but waiting.
     const PIVOT: Step = Step::AwaitOthers;
+    const WAITS: Option<Step> = Some(Step::AwaitOthers);
     const STEPS: &'static [(Step, &'static str)] = &[
         (Step::AwaitOthers, "await-others"),
         (Step::DestroyInstances, "destroy-instances"),

@@ -85,6 +85,7 @@ impl Saga for InstanceTerminate {
     type Step = Step;
     const VERSION: u32 = 1;
     const PIVOT: Step = Step::AwaitOthers;
+    const WAITS: Option<Step> = Some(Step::AwaitOthers);
     const STEPS: &'static [(Step, &'static str)] =
         &[(Step::AwaitOthers, "await-others"), (Step::Unmap, "unmap"), (Step::Destroy, "destroy")];
 

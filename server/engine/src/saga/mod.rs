@@ -106,6 +106,8 @@ pub trait Saga {
     const VERSION: u32;
     /// How long it waits before it asks hosts for anything, in milliseconds: what comes meanwhile is done along.
     const GATHER_MS: u64 = 0;
+    /// The one step that may have to wait until other operations end.
+    const WAITS: Option<Self::Step> = None;
 
     fn act(step: Self::Step, state: &State, operation: &Operation) -> Result<Work, StepError>;
     /// Writes down what the step did; the text is for people. What it changes of its operation counts
@@ -139,6 +141,7 @@ pub struct Script {
     pub name: fn(usize) -> &'static str,
     pub pivot: usize,
     pub gather_ms: u64,
+    pub waits: Option<usize>,
     pub act: fn(usize, &State, &Operation) -> Result<Work, StepError>,
     pub acted: fn(usize, &mut Tx<'_>, &mut Operation, Answer) -> Noted,
     pub undo: fn(usize, &State, &Operation) -> Work,
@@ -175,6 +178,7 @@ fn of<S: Saga>(kind: SagaKind) -> Script {
         len: S::STEPS.len(),
         name: |i| S::STEPS[i].1,
         gather_ms: S::GATHER_MS,
+        waits: S::STEPS.iter().position(|(step, _)| Some(*step) == S::WAITS),
         pivot: S::STEPS.iter().position(|(step, _)| *step == S::PIVOT).unwrap_or(S::STEPS.len()),
         act: |i, state, operation| S::act(S::STEPS[i].0, state, operation),
         acted: |i, tx, operation, answer| S::acted(S::STEPS[i].0, tx, operation, answer),
