@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from conftest import FLAVOR, IMAGE, NOBODY, REGION, ZONE, end, find, launch, moto_differs, refused, tags_of, wait
+from conftest import FLAVOR, IMAGE, NOBODY, REGION, ZONE, end, find, launch, moto_differs, refused, tags_of, until, wait
 
 DESCRIBES = {
     "describe_instances": "Reservations",
@@ -198,7 +198,8 @@ def test_volumes(ec2, make_volume, run, name):
     )
     (instance,) = run()
     ec2.attach_volume(VolumeId=volume, InstanceId=instance, Device="/dev/sdh")
-    wait(ec2, "volume_in_use", VolumeIds=[volume])
+    # It is in use as soon as it is being attached.
+    until(lambda: ec2.describe_volumes(VolumeIds=[volume])["Volumes"][0]["Attachments"][0]["State"] == "attached")
 
     def hits(key, value):
         named = {"Name": "tag:Name", "Values": [name]}
