@@ -39,7 +39,8 @@ pub fn name(text: &str) -> Name {
 /// Room for 4,000 farms of up to 1,000 guests, on this many hosts.
 pub fn spec(services: u32, workers: u32, capacity: Size) -> SiteSpec {
     let now = Timestamp(0);
-    let class = |text: &str, kind| HostClass { name: name(text), kind, cpu_overcommit_permille: 1000, volumes: Gib(1000) };
+    let class =
+        |text: &str, kind| HostClass { name: name(text), kind, cpu_overcommit_permille: 1000, volumes: Gib(1000) };
     let host = |class: &str, number: u32| Host {
         id: HostId(0),
         name: name(&format!("{class}-{number:05}")),
