@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from conftest import FLAVOR, IMAGE, OTHER_FLAVOR, REGION, ZONE, end, launch, moto_differs, refused, tags_of, wait
+from conftest import FLAVOR, IMAGE, OTHER_FLAVOR, REGION, ZONE, end, launch, moto_differs, refused, tags_of, until, wait
 
 DEVICE = "/dev/sdh"
 DATA = b"#!/bin/sh\necho configured\n"
@@ -116,6 +116,7 @@ class Stack:
         assert self.attachments() == []
         ec2.attach_volume(Device=DEVICE, InstanceId=self.instance, VolumeId=self.volume)
         wait(ec2, "volume_in_use", VolumeIds=[self.volume])
+        until(lambda: [one["State"] for one in self.attachments()] == ["attached"])
 
     def attachments(self):
         volumes = self.ec2.describe_volumes(

@@ -144,6 +144,7 @@ def test_attached_and_detached(ec2, make_volume, run):
     assert (answer["VolumeId"], answer["InstanceId"], answer["Device"]) == (volume, instance, DEVICE)
     assert answer["AttachTime"]
     wait(ec2, "volume_in_use", VolumeIds=[volume])
+    until(lambda: attachment_of(ec2, volume)["State"] == "attached")
     found = attachment_of(ec2, volume)
     assert (found["VolumeId"], found["InstanceId"], found["Device"]) == (volume, instance, DEVICE)
     mapping = mapping_of(ec2, instance, DEVICE)

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::id::{FarmId, InstanceId, KeyPairId, SecurityGroupId, SnapshotId};
 use crate::units::Gib;
-use crate::volume::VolumeKind;
+use crate::volume::{Pace, VolumeKind};
 
 /// Bytes of user-data that a guest can be given, whatever the site allows.
 pub const MOST_USER_DATA: usize = 1 << 20;
@@ -67,6 +67,7 @@ pub struct NewVolume {
     pub size: Option<Gib>,
     pub snapshot: Option<SnapshotId>,
     pub kind: VolumeKind,
+    pub pace: Pace,
     pub delete_on_termination: bool,
 }
 

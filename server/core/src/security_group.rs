@@ -5,11 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{FarmId, RuleId, SecurityGroupId, TenantId};
+use crate::state::State;
 use crate::units::Timestamp;
 
 /// Name of the group that every farm has, and that instances get when none is named.
@@ -170,6 +172,30 @@ impl Firewall {
                 IpAddr::V6(_) => false,
             },
         })
+    }
+}
+
+impl State {
+    /// The farm's group of this name.
+    pub fn group_named(&self, farm: FarmId, name: &str) -> Option<&Arc<SecurityGroup>> {
+        let id = self.indexes.group_names.get(&(farm, name.to_string()))?;
+        self.rows.security_groups.get(id)
+    }
+
+    /// The farm's group that has this rule.
+    pub fn group_with_rule(&self, farm: FarmId, rule: RuleId) -> Option<&Arc<SecurityGroup>> {
+        let mut groups = self.indexes.groups_by_farm.of(&farm).filter_map(|id| self.rows.security_groups.get(&id));
+        groups.find(|group| group.rules.iter().any(|known| known.id == rule))
+    }
+
+    /// All rules of a farm, and which guests they are for.
+    pub fn firewall(&self, farm: FarmId) -> Firewall {
+        let groups = self.indexes.groups_by_farm.of(&farm).filter_map(|id| self.rows.security_groups.get(&id));
+        let live = self.indexes.instances_by_farm.with(&farm).filter(|row| row.is_live());
+        Firewall {
+            rules: groups.map(|row| (row.id, row.rules.clone())).collect(),
+            members: live.map(|row| (row.ip, row.groups.iter().copied().collect())).collect(),
+        }
     }
 }
 

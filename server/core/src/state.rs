@@ -29,7 +29,7 @@ use crate::quota::{Hold, Quota};
 use crate::security_group::SecurityGroup;
 use crate::site::Site;
 use crate::snapshot::Snapshot;
-use crate::tag::{Resource, Tags, TagsId};
+use crate::tag::{Tags, TagsId};
 use crate::tenant::{AccessKey, Tenant, User};
 use crate::units::{Gib, Size, Timestamp};
 use crate::volume::Volume;
@@ -403,68 +403,6 @@ impl State {
             AddressState::Allocated | AddressState::Associated { .. } => {
                 ix.addresses_by_farm.set(address.farm, address.id, present);
             }
-        }
-    }
-
-    /// What is taken of the volume store of a class.
-    pub fn stored_in(&self, class: &Name) -> Gib {
-        Gib(self.indexes.stored_by_class.with(class).map(|size| size.0).sum())
-    }
-
-    /// The farm's group of this name.
-    pub fn group_named(&self, farm: FarmId, name: &str) -> Option<&Arc<SecurityGroup>> {
-        let id = self.indexes.group_names.get(&(farm, name.to_string()))?;
-        self.rows.security_groups.get(id)
-    }
-
-    /// A farm's tags on a thing.
-    pub fn tags_of(&self, farm: FarmId, resource: Resource) -> Option<&BTreeMap<String, String>> {
-        self.rows.tags.get(&TagsId(farm, resource)).map(|row| &row.tags)
-    }
-
-    /// Whether a thing is there for this farm to be tagged.
-    pub fn can_tag(&self, farm: &Farm, resource: Resource) -> bool {
-        let rows = &self.rows;
-        let own = |owner: FarmId| owner == farm.id;
-        let mut networks = self.indexes.networks_by_farm.of(&farm.id);
-        // What has no row of its own bears the number of what it is a part of.
-        let instance = |number| rows.instances.get(&InstanceId(number)).is_some_and(|row| own(row.farm));
-        match resource {
-            Resource::Instance(id) => instance(id.0),
-            Resource::Volume(id) => rows.volumes.get(&id).is_some_and(|row| own(row.farm)) || instance(id.0),
-            Resource::Snapshot(id) => rows.snapshots.get(&id).is_some_and(|row| own(row.farm)),
-            Resource::Image(id) => rows.images.get(&id).is_some_and(|row| row.is_for(farm.id, farm.tenant)),
-            Resource::SecurityGroup(id) => rows.security_groups.get(&id).is_some_and(|row| own(row.farm)),
-            Resource::Rule(id) => self.group_with_rule(farm.id, id).is_some(),
-            Resource::KeyPair(id) => rows.key_pairs.get(&id).is_some_and(|row| own(row.farm)),
-            Resource::Address(id) => rows.addresses.get(&id).is_some_and(|row| own(row.farm) && row.is_held()),
-            Resource::Network(id) => networks.any(|network| network == id),
-            Resource::RouteTable(id) | Resource::Gateway(id) | Resource::Acl(id) | Resource::DhcpOptions(id) => {
-                networks.any(|network| network.0 == id.0)
-            }
-            Resource::Subnet(id) => {
-                networks.any(|network| rows.classes.keys().any(|class| crate::tag::subnet(network, class) == id))
-            }
-            Resource::Interface(id) => {
-                let router = rows.routers.get(&RouterId(id.0));
-                instance(id.0) || router.is_some_and(|row| own(row.farm))
-            }
-        }
-    }
-
-    /// The farm's group that has this rule.
-    pub fn group_with_rule(&self, farm: FarmId, rule: RuleId) -> Option<&Arc<SecurityGroup>> {
-        let mut groups = self.indexes.groups_by_farm.of(&farm).filter_map(|id| self.rows.security_groups.get(&id));
-        groups.find(|group| group.rules.iter().any(|known| known.id == rule))
-    }
-
-    /// All rules of a farm, and which guests they are for.
-    pub fn firewall(&self, farm: FarmId) -> crate::security_group::Firewall {
-        let groups = self.indexes.groups_by_farm.of(&farm).filter_map(|id| self.rows.security_groups.get(&id));
-        let live = self.indexes.instances_by_farm.with(&farm).filter(|row| row.is_live());
-        crate::security_group::Firewall {
-            rules: groups.map(|row| (row.id, row.rules.clone())).collect(),
-            members: live.map(|row| (row.ip, row.groups.iter().copied().collect())).collect(),
         }
     }
 

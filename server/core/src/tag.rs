@@ -6,7 +6,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::farm::Farm;
 use crate::id::*;
+use crate::state::State;
 use crate::units::Timestamp;
 
 /// Tags of a thing.
@@ -135,6 +137,43 @@ pub struct TagsId(pub FarmId, pub Resource);
 impl fmt::Display for TagsId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.0, self.1)
+    }
+}
+
+impl State {
+    /// A farm's tags on a thing.
+    pub fn tags_of(&self, farm: FarmId, resource: Resource) -> Option<&BTreeMap<String, String>> {
+        self.rows.tags.get(&TagsId(farm, resource)).map(|row| &row.tags)
+    }
+
+    /// Whether a thing is there for this farm to be tagged.
+    pub fn can_tag(&self, farm: &Farm, resource: Resource) -> bool {
+        let rows = &self.rows;
+        let own = |owner: FarmId| owner == farm.id;
+        let mut networks = self.indexes.networks_by_farm.of(&farm.id);
+        // What has no row of its own bears the number of what it is a part of.
+        let instance = |number| rows.instances.get(&InstanceId(number)).is_some_and(|row| own(row.farm));
+        match resource {
+            Resource::Instance(id) => instance(id.0),
+            Resource::Volume(id) => rows.volumes.get(&id).is_some_and(|row| own(row.farm)) || instance(id.0),
+            Resource::Snapshot(id) => rows.snapshots.get(&id).is_some_and(|row| own(row.farm)),
+            Resource::Image(id) => rows.images.get(&id).is_some_and(|row| row.is_for(farm.id, farm.tenant)),
+            Resource::SecurityGroup(id) => rows.security_groups.get(&id).is_some_and(|row| own(row.farm)),
+            Resource::Rule(id) => self.group_with_rule(farm.id, id).is_some(),
+            Resource::KeyPair(id) => rows.key_pairs.get(&id).is_some_and(|row| own(row.farm)),
+            Resource::Address(id) => rows.addresses.get(&id).is_some_and(|row| own(row.farm) && row.is_held()),
+            Resource::Network(id) => networks.any(|network| network == id),
+            Resource::RouteTable(id) | Resource::Gateway(id) | Resource::Acl(id) | Resource::DhcpOptions(id) => {
+                networks.any(|network| network.0 == id.0)
+            }
+            Resource::Subnet(id) => {
+                networks.any(|network| rows.classes.keys().any(|class| subnet(network, class) == id))
+            }
+            Resource::Interface(id) => {
+                let router = rows.routers.get(&RouterId(id.0));
+                instance(id.0) || router.is_some_and(|row| own(row.farm))
+            }
+        }
     }
 }
 

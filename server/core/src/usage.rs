@@ -11,7 +11,7 @@ use crate::quota::Usage;
 use crate::refusal::Refusal;
 use crate::state::{Guest, State};
 use crate::tenant::Tenant;
-use crate::units::Timestamp;
+use crate::units::{Gib, Timestamp};
 use crate::view::{ClusterView, ShareRow};
 
 /// A share in numbers: what its policy needs to know.
@@ -105,6 +105,11 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// What is taken of the volume store of a class.
+    pub fn stored_in(&self, class: &Name) -> Gib {
+        Gib(self.indexes.stored_by_class.with(class).map(|size| size.0).sum())
     }
 
     /// How a share is used, by its owner's group and by others.

@@ -24,6 +24,7 @@ use crate::page;
 use crate::tags::{TagSet, TagSpecification, specified};
 use crate::wire::short;
 use crate::wire::xml::Set;
+pub use find::{by_id, by_name};
 use view::Permission;
 
 /// Characters of a name and of a description.
@@ -54,7 +55,7 @@ pub async fn create_security_group(call: Call, request: CreateSecurityGroup) -> 
     let description = good_description(request.group_description.as_deref())?;
     let [tags] = specified(&request.tag_specification, ["security-group"])?;
     let check = |state: &State| {
-        let network = find::network(state, call.farm);
+        let network = super::vpc::vpc_of(state, call.farm);
         if let Some(vpc) = request.vpc_id.as_deref().filter(|vpc| !vpc.is_empty()) {
             let id = ids::read::<NetworkId>(Noun::Network, NetworkId::PREFIX, vpc)?;
             network.filter(|network| *network == id).ok_or_else(|| Noun::Network.not_found(vpc))?;
@@ -202,7 +203,7 @@ impl Group {
             group_id: group.id,
             group_name: group.name.clone(),
             group_description: group.description.clone(),
-            vpc_id: find::network(state, call.farm),
+            vpc_id: super::vpc::vpc_of(state, call.farm),
             security_group_arn: call.arn("security-group", group.id),
             ip_permissions: view::permissions(&call.account, &group.rules, Direction::Ingress),
             ip_permissions_egress: view::permissions(&call.account, &group.rules, Direction::Egress),

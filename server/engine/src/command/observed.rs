@@ -111,7 +111,7 @@ pub fn firewall(tx: &mut Tx<'_>, who: &Principal, id: NetworkId) -> Result<Outco
     let farm =
         tx.state().rows.networks.get(&id).map(|row| row.farm).ok_or_else(|| Refusal::not_found("network", id))?;
     let farm = tx.state().rows.farms.get(&farm).filter(|farm| farm.state.is_usable()).cloned();
-    let operation = farm.and_then(|farm| firewall_apply::again(tx, &farm));
+    let operation = farm.and_then(|farm| firewall_apply::begin(tx, &farm));
     Ok(Outcome { operation, ..outcome(id) })
 }
 

@@ -36,16 +36,6 @@ pub fn members_changed(tx: &mut Tx<'_>, farm: &Farm, on: &BTreeSet<HostId>) -> O
     if hosts(tx.state(), farm.id).is_subset(on) { None } else { begin(tx, farm) }
 }
 
-/// Instances have gone, which `instance_run::forget` has noted.
-pub fn members_left(tx: &mut Tx<'_>, farm: &Farm) -> Option<OperationId> {
-    begin(tx, farm)
-}
-
-/// Some host does not have the newest revision.
-pub fn again(tx: &mut Tx<'_>, farm: &Farm) -> Option<OperationId> {
-    begin(tx, farm)
-}
-
 /// What is enforced changes, and nobody has to be told at once.
 pub fn bump(tx: &mut Tx<'_>, farm: FarmId) -> Option<()> {
     let network = site_calls::network(tx.state(), farm).ok()?.clone();
@@ -53,7 +43,8 @@ pub fn bump(tx: &mut Tx<'_>, farm: FarmId) -> Option<()> {
     Some(())
 }
 
-fn begin(tx: &mut Tx<'_>, farm: &Farm) -> Option<OperationId> {
+/// Sees to it that every host of the farm gets the newest revision.
+pub fn begin(tx: &mut Tx<'_>, farm: &Farm) -> Option<OperationId> {
     let running = tx.state().indexes.operations_by_farm.of(&farm.id).find(|id| {
         let row = tx.state().rows.operations.get(id);
         row.is_some_and(|row| row.saga == SagaKind::FirewallApply && row.state != OperationState::Stuck)

@@ -224,7 +224,7 @@ fn new_volume(
         class: item.class.clone(),
         size,
         kind: wanted.kind,
-        pace: Default::default(),
+        pace: wanted.pace,
         snapshot: wanted.snapshot,
         state: VolumeState::Creating,
         attachment: Some(Attachment {

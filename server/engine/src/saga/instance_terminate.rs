@@ -143,7 +143,7 @@ impl Saga for InstanceTerminate {
                 instance_run::forget(tx, &operation.instances, "terminated");
                 let farm = tx.state().rows.farms.get(&operation.farm).map(|row| Farm::clone(row));
                 if let Some(farm) = farm.filter(|farm| farm.state.is_usable()) {
-                    firewall_apply::members_left(tx, &farm);
+                    firewall_apply::begin(tx, &farm);
                 }
                 Ok(None)
             }

@@ -90,6 +90,7 @@ async fn volumes_come_with_an_instance_and_go_with_it_or_stay() {
         size: Some(Gib(2)),
         snapshot: None,
         kind: VolumeKind::Gp2,
+        pace: cascina_core::volume::Pace::default(),
         delete_on_termination,
     };
     let launch = Launch { volumes: vec![with("/dev/sdf", true), with("/dev/sdg", false)], ..Launch::default() };
@@ -211,6 +212,7 @@ async fn volumes_and_snapshots_count_as_disk() {
         size: Some(Gib(1)),
         snapshot: None,
         kind: VolumeKind::Gp2,
+        pace: cascina_core::volume::Pace::default(),
         delete_on_termination: true,
     };
     let launch = Launch { volumes: vec![wanted], ..Launch::default() };

@@ -65,6 +65,7 @@ fn volume(play: &mut Play, farm: FarmId) -> NewVolume {
         size: (snapshot.is_none() || play.chance.permille(100)).then_some(Gib(size)),
         snapshot,
         kind: VolumeKind::Gp2,
+        pace: cascina_core::volume::Pace::default(),
         delete_on_termination: play.chance.permille(500),
     }
 }

@@ -36,6 +36,7 @@ fn with_volume(scene: &mut Scene, farm: FarmId) -> (InstanceId, VolumeId) {
         size: Some(Gib(2)),
         snapshot: None,
         kind: VolumeKind::Gp3,
+        pace: cascina_core::volume::Pace::default(),
         delete_on_termination: true,
     };
     let launch = Launch { volumes: vec![ends], ..Launch::default() };

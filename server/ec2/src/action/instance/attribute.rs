@@ -5,9 +5,9 @@ use cascina_core::launch::OnShutdown;
 use cascina_core::name::Name;
 use serde::{Deserialize, Serialize};
 
-use super::mapping::ROOT_DEVICE;
 use super::view::{Disk, Farm};
 use super::{find, id};
+use crate::action::image::ROOT_DEVICE;
 use crate::action::interface::Group;
 use crate::call::Call;
 use crate::code::Code;

@@ -11,8 +11,9 @@ use serde::Deserialize;
 
 use super::attribute::{ATTRIBUTES, one_only};
 use super::launch::{ShutdownBehavior, user_data};
-use super::mapping::ROOT_DEVICE;
 use super::{find, id};
+use crate::action::image::ROOT_DEVICE;
+use crate::action::security_group;
 use crate::call::Call;
 use crate::code::Code;
 use crate::fault::Fault;
@@ -183,7 +184,7 @@ impl ModifyInstanceAttribute {
         let groups = match self.group_id.is_empty() {
             true => None,
             false => {
-                let groups = self.group_id.iter().map(|text| super::run::group(state, call, text));
+                let groups = self.group_id.iter().map(|text| Ok(security_group::by_id(state, call.farm, text)?.id));
                 Some(groups.collect::<Result<Vec<_>, Fault>>()?)
             }
         };

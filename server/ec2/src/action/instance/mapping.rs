@@ -1,17 +1,16 @@
 //! Block device mappings of a launch.
 
+use cascina_core::image::Image;
 use cascina_core::launch::NewVolume;
 use cascina_core::units::Gib;
-use cascina_core::volume::VolumeKind;
+use cascina_core::volume::{Pace, VolumeKind};
 use serde::Deserialize;
 
+use crate::action::image::{ROOT_DEVICE, ROOT_DEVICES};
+use crate::action::{image, snapshot, volume};
 use crate::code::Code;
 use crate::fault::Fault;
-
-/// What images and instances call the disk that they boot from.
-pub const ROOT_DEVICE: &str = "/dev/sda1";
-/// Other names for it.
-const ROOT_DEVICES: [&str; 8] = ["/dev/sda1", "/dev/sda", "/dev/vda", "/dev/xvda", "sda1", "sda", "vda", "xvda"];
+use crate::wire::short;
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
@@ -27,38 +26,12 @@ pub struct Mapping {
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct Ebs {
     volume_size: Option<u64>,
-    volume_type: Option<VolumeType>,
+    volume_type: Option<VolumeKind>,
     delete_on_termination: Option<bool>,
     snapshot_id: Option<String>,
     encrypted: Option<bool>,
-    iops: Option<u64>,
-    throughput: Option<u64>,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum VolumeType {
-    Standard,
-    Gp2,
-    Gp3,
-    Io1,
-    Io2,
-    St1,
-    Sc1,
-}
-
-impl From<VolumeType> for VolumeKind {
-    fn from(given: VolumeType) -> VolumeKind {
-        match given {
-            VolumeType::Standard => VolumeKind::Standard,
-            VolumeType::Gp2 => VolumeKind::Gp2,
-            VolumeType::Gp3 => VolumeKind::Gp3,
-            VolumeType::Io1 => VolumeKind::Io1,
-            VolumeType::Io2 => VolumeKind::Io2,
-            VolumeType::St1 => VolumeKind::St1,
-            VolumeType::Sc1 => VolumeKind::Sc1,
-        }
-    }
+    iops: Option<u32>,
+    throughput: Option<u32>,
 }
 
 /// What mappings come to.
@@ -68,8 +41,8 @@ pub struct Disks {
     pub volumes: Vec<NewVolume>,
 }
 
-/// Reads mappings; `least` is what the image needs, in GiB.
-pub fn read(mappings: &[Mapping], least: Gib) -> Result<Disks, Fault> {
+/// Reads mappings of instances of this image.
+pub fn read(mappings: &[Mapping], image: &Image) -> Result<Disks, Fault> {
     let mut disks = Disks::default();
     let mut seen = Vec::new();
     for (i, mapping) in mappings.iter().enumerate() {
@@ -77,7 +50,8 @@ pub fn read(mappings: &[Mapping], least: Gib) -> Result<Disks, Fault> {
         let Some(device) = mapping.device_name.as_deref().filter(|device| !device.is_empty()) else {
             return Err(Fault::missing(&name("DeviceName")));
         };
-        let root = ROOT_DEVICES.contains(&device);
+        let root =
+            ROOT_DEVICES.iter().any(|known| known.trim_start_matches("/dev/") == device.trim_start_matches("/dev/"));
         let known = if root { ROOT_DEVICE } else { device };
         if seen.contains(&known) {
             let text = format!("The device '{device}' is used in more than one block-device mapping");
@@ -91,57 +65,54 @@ pub fn read(mappings: &[Mapping], least: Gib) -> Result<Disks, Fault> {
             continue;
         }
         let Some(ebs) = &mapping.ebs else { return Err(Fault::missing(&name("Ebs"))) };
-        check(ebs)?;
+        volume::create::encryption(ebs.encrypted, None)?;
         if root {
-            disks.root = root_disk(ebs, least)?;
+            disks.root = root_disk(ebs, image)?;
         } else {
-            disks.volumes.push(volume(device, ebs)?);
+            disks.volumes.push(new_volume(device, ebs)?);
         }
     }
     Ok(disks)
 }
 
-fn check(ebs: &Ebs) -> Result<(), Fault> {
-    if ebs.encrypted == Some(true) {
-        return Err(Code::UnsupportedOperation.fault("Encrypted volumes are not supported here."));
-    }
-    let kind = ebs.volume_type.unwrap_or(VolumeType::Gp2);
-    if ebs.iops.is_some() && !matches!(kind, VolumeType::Gp3 | VolumeType::Io1 | VolumeType::Io2) {
-        return Err(
-            Code::InvalidParameterCombination.fault("The parameter iops is not supported for this volume type.")
-        );
-    }
-    if ebs.throughput.is_some() && !matches!(kind, VolumeType::Gp3) {
-        return Err(Code::InvalidParameterCombination.fault("The parameter throughput is for gp3 volumes only."));
-    }
-    Ok(())
-}
-
-fn root_disk(ebs: &Ebs, least: Gib) -> Result<Option<Gib>, Fault> {
+fn root_disk(ebs: &Ebs, image: &Image) -> Result<Option<Gib>, Fault> {
     if ebs.delete_on_termination == Some(false) {
         let text = "A root volume ends with its instance here: DeleteOnTermination=false is not supported for it. \
                     Make a snapshot or an image of it instead.";
         return Err(Code::UnsupportedOperation.fault(text));
     }
-    let Some(size) = ebs.volume_size.map(Gib) else { return Ok(None) };
-    if size < least {
-        let text = format!("Volume of size {}GB is smaller than the image, expect size >= {}GB", size.0, least.0);
+    let own = image::snapshot_of(image);
+    if let Some(other) = given(ebs).filter(|id| *id != own.to_string()) {
+        let text = format!("A root volume is made of its image's snapshot, {own}, and not of {}", short(other));
         return Err(Code::InvalidBlockDeviceMapping.fault(text));
     }
-    Ok(Some(size))
+    let Some(size) = ebs.volume_size else { return Ok(None) };
+    let least = image::size_of(image);
+    if size < least {
+        let text = format!("Volume of size {size}GB is smaller than snapshot '{own}', expect size >= {least}GB");
+        return Err(Code::InvalidBlockDeviceMapping.fault(text));
+    }
+    Ok(Some(Gib(size)))
 }
 
-fn volume(device: &str, ebs: &Ebs) -> Result<NewVolume, Fault> {
-    let snapshot = ebs.snapshot_id.as_deref().filter(|id| !id.is_empty());
-    let snapshot = snapshot.map(|id| id.parse().map_err(|_| crate::noun::Noun::Snapshot.not_found(id))).transpose()?;
+/// Its snapshot, if one is named.
+fn given(ebs: &Ebs) -> Option<&str> {
+    ebs.snapshot_id.as_deref().filter(|id| !id.is_empty())
+}
+
+fn new_volume(device: &str, ebs: &Ebs) -> Result<NewVolume, Fault> {
+    let snapshot = given(ebs).map(snapshot::id).transpose()?;
     if ebs.volume_size.is_none() && snapshot.is_none() {
         return Err(Code::MissingParameter.fault("The request must contain the parameter size or snapshotId"));
     }
+    let kind = ebs.volume_type.unwrap_or_default();
+    let asked = Pace { iops: ebs.iops, throughput: ebs.throughput };
     Ok(NewVolume {
         device: device.into(),
         size: ebs.volume_size.map(Gib),
         snapshot,
-        kind: ebs.volume_type.map_or(VolumeKind::Gp2, VolumeKind::from),
+        kind,
+        pace: volume::kind::pace(kind, asked, Pace::default())?,
         delete_on_termination: ebs.delete_on_termination.unwrap_or(true),
     })
 }
@@ -160,7 +131,8 @@ mod tests {
     fn disks(query: &str) -> Result<Disks, Fault> {
         let tree = Params::parse(query, b"", &Limits::default()).unwrap().tree().unwrap();
         let request: Request = decode(&tree)?;
-        read(&request.block_device_mapping, Gib(3))
+        let image = Image::of_site("debian".parse().unwrap(), "debian.qcow2", Gib(3));
+        read(&request.block_device_mapping, &image)
     }
 
     fn code(query: &str) -> Code {
@@ -189,6 +161,7 @@ mod tests {
         let twice =
             format!("{root}.VolumeSize=9&BlockDeviceMapping.2.DeviceName=vda&BlockDeviceMapping.2.Ebs.VolumeSize=9");
         assert_eq!(code(&twice), Code::InvalidBlockDeviceMapping);
+        assert_eq!(code(&format!("{root}.SnapshotId=snap-0123456789abcdef0")), Code::InvalidBlockDeviceMapping);
         let other = "BlockDeviceMapping.1.DeviceName=/dev/sdb&BlockDeviceMapping.1.Ebs";
         assert_eq!(code(&format!("{other}.Encrypted=true")), Code::UnsupportedOperation);
         assert_eq!(code(&format!("{other}.VolumeType=gp2")), Code::MissingParameter);

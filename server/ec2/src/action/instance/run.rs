@@ -3,19 +3,19 @@
 use std::sync::Arc;
 
 use cascina_core::command::{Command, NewInstances};
-use cascina_core::id::{ImageId, InstanceId, KeyPairId, SecurityGroupId};
-use cascina_core::image::ImageState;
+use cascina_core::id::{InstanceId, KeyPairId, SecurityGroupId};
+use cascina_core::image::{Image, ImageState};
 use cascina_core::launch::{Launch, OnShutdown};
 use cascina_core::name::Name;
 use cascina_core::state::State;
 
 use super::launch::{NetworkInterface, RunInstances, ShutdownBehavior};
 use super::mapping;
-use super::view::{Farm, Reservation, subnet_id};
+use super::view::{Farm, Reservation};
+use crate::action::{image, security_group, vpc};
 use crate::call::Call;
 use crate::code::Code;
 use crate::fault::Fault;
-use crate::ids;
 use crate::noun::Noun;
 use crate::tags;
 
@@ -33,13 +33,12 @@ pub async fn run_instances(call: Call, request: RunInstances) -> Result<Reservat
     }
     let (min, max) = counts(&request)?;
     let asked = call.engine.read(|state| {
-        let image = image(state, &call, &request.image_id)?;
-        let least = state.rows.images.get(&image).map(|row| row.min_disk).unwrap_or_default();
-        let disks = mapping::read(&request.block_device_mapping, least)?;
+        let image = runnable(state, &call, &request.image_id)?;
+        let disks = mapping::read(&request.block_device_mapping, image)?;
         Ok::<_, Fault>(NewInstances {
             name: None,
             flavor: flavor(state, request.instance_type.as_deref().unwrap_or(TYPE))?,
-            image: image.to_string(),
+            image: image.id.to_string(),
             class: zone(state, &call, &request)?,
             min_count: min,
             max_count: max,
@@ -96,15 +95,12 @@ fn user_data(call: &Call, request: &RunInstances) -> Result<Option<Arc<[u8]>>, F
     Ok(Some(bytes).filter(|bytes| !bytes.is_empty()).map(Into::into))
 }
 
-fn image(state: &State, call: &Call, text: &str) -> Result<ImageId, Fault> {
-    let id: ImageId = ids::read(Noun::Image, ImageId::PREFIX, text)?;
-    let row = state.rows.images.get(&id).filter(|row| row.is_for(call.farm, call.tenant));
-    let row = row.ok_or_else(|| Noun::Image.not_found(text))?;
-    match row.state {
-        ImageState::Available => Ok(id),
-        ImageState::Pending | ImageState::Failed | ImageState::Deprecated => {
-            Err(Code::InvalidAmiIdUnavailable.fault(format!("The image ID '{id}' is no longer available")))
-        }
+/// An image that instances can be run from.
+fn runnable<'a>(state: &'a State, call: &Call, text: &str) -> Result<&'a Image, Fault> {
+    let id = image::id(text)?;
+    match image::find(state, call, id)? {
+        row if row.state == ImageState::Available => Ok(row),
+        row => Err(Code::InvalidAmiIdUnavailable.fault(format!("The image ID '{}' is not available", row.id))),
     }
 }
 
@@ -130,26 +126,12 @@ fn groups(state: &State, call: &Call, request: &RunInstances) -> Result<Vec<Secu
     let of_interface = request.network_interface.first().map_or(&[][..], NetworkInterface::groups);
     let mut groups = Vec::new();
     for name in &request.security_group {
-        let row = state.group_named(call.farm, name).ok_or_else(|| {
-            let network = state.indexes.networks_by_farm.of(&call.farm).next();
-            let network = network.map(|id| id.to_string()).unwrap_or_default();
-            let name = crate::wire::short(name);
-            Code::InvalidGroupNotFound
-                .fault(format!("The security group '{name}' does not exist in default VPC '{network}'"))
-        })?;
-        groups.push(row.id);
+        groups.push(security_group::by_name(state, call.farm, name)?.id);
     }
     for text in request.security_group_id.iter().chain(of_interface) {
-        groups.push(group(state, call, text)?);
+        groups.push(security_group::by_id(state, call.farm, text)?.id);
     }
     Ok(groups)
-}
-
-/// A group of the farm by its id.
-pub fn group(state: &State, call: &Call, text: &str) -> Result<SecurityGroupId, Fault> {
-    let id: SecurityGroupId = ids::read(Noun::SecurityGroup, SecurityGroupId::PREFIX, text)?;
-    let known = state.rows.security_groups.get(&id).is_some_and(|row| row.farm == call.farm);
-    if known { Ok(id) } else { Err(Noun::SecurityGroup.not_found(text)) }
 }
 
 /// Named by itself or through a subnet; None leaves it to the site.
@@ -167,15 +149,14 @@ fn zone(state: &State, call: &Call, request: &RunInstances) -> Result<Option<Nam
     let Some(subnet) = request.subnet_id.as_deref().or(of_interface).filter(|id| !id.is_empty()) else {
         return Ok(named);
     };
-    let network = state.indexes.networks_by_farm.of(&call.farm).next();
-    let class = network.and_then(|id| state.rows.classes.keys().find(|class| subnet_id(id, class) == subnet));
+    let class = subnet.parse().ok().and_then(|id| vpc::zone_of(state, call.farm, id));
     let class = class.ok_or_else(|| Noun::Subnet.not_found(subnet))?;
     match named {
-        Some(named) if named != *class => {
+        Some(named) if named != class => {
             let text =
                 format!("The availability zone '{named}' does not match the zone of subnet {subnet}, which is {class}");
             Err(Code::InvalidParameterValue.fault(text))
         }
-        _ => Ok(Some(class.clone())),
+        _ => Ok(Some(class)),
     }
 }

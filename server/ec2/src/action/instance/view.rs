@@ -11,8 +11,8 @@ use cascina_core::tag::Resource;
 use cascina_core::volume::AttachmentState;
 use serde::Serialize;
 
-use super::mapping::ROOT_DEVICE;
 use super::state::{SHUTTING_DOWN, STOPPED, STOPPING, StateView, TERMINATED, ending};
+use crate::action::image::ROOT_DEVICE;
 use crate::action::interface::{Group, Interface, Interfaces, private_name, public_name};
 use crate::tags::TagSet;
 use crate::wire::xml::{Set, Time};
@@ -238,10 +238,6 @@ impl<'a> Farm<'a> {
         });
         [root].into_iter().chain(disks).collect()
     }
-}
-
-pub fn subnet_id(network: NetworkId, class: &Name) -> String {
-    Resource::Subnet(cascina_core::tag::subnet(network, class)).to_string()
 }
 
 fn reason(row: &Instance, is: StateView) -> String {

@@ -2,20 +2,16 @@
 
 use std::sync::Arc;
 
-use cascina_core::id::{FarmId, NetworkId, SecurityGroupId};
+use cascina_core::id::{FarmId, SecurityGroupId};
 use cascina_core::security_group::SecurityGroup;
 use cascina_core::state::State;
 
+use crate::action::vpc::vpc_of;
 use crate::code::Code;
 use crate::fault::Fault;
 use crate::ids;
 use crate::noun::Noun;
 use crate::wire::short;
-
-/// The farm's network, which its groups belong to.
-pub fn network(state: &State, farm: FarmId) -> Option<NetworkId> {
-    state.indexes.networks_by_farm.of(&farm).next()
-}
 
 /// The farm's group with this id.
 ///
@@ -35,7 +31,7 @@ pub fn by_id<'a>(state: &'a State, farm: FarmId, text: &str) -> Result<&'a Arc<S
 /// `InvalidGroup.NotFound`
 pub fn by_name<'a>(state: &'a State, farm: FarmId, name: &str) -> Result<&'a Arc<SecurityGroup>, Fault> {
     state.group_named(farm, name).ok_or_else(|| {
-        let place = network(state, farm).map(|id| format!(" in default VPC '{id}'")).unwrap_or_default();
+        let place = vpc_of(state, farm).map(|id| format!(" in default VPC '{id}'")).unwrap_or_default();
         Code::InvalidGroupNotFound.fault(format!("The security group '{}' does not exist{place}", short(name)))
     })
 }
