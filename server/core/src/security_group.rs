@@ -3,10 +3,11 @@
 //! Rules only allow. A guest may be reached by what any of its groups lets in, and answers to what it
 //! was asked are always let out, and the other way round.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+use imbl::ordmap::{DiffItem, OrdMap};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
@@ -152,15 +153,56 @@ impl Traffic {
 }
 
 /// All of a farm's rules and who they are for, as a host enforces them: complete, so that applying it
-/// twice changes nothing.
+/// twice changes nothing. Revisions follow each other all the time and are much alike: a copy shares
+/// what is the same.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Firewall {
-    pub rules: BTreeMap<SecurityGroupId, Vec<Rule>>,
+    pub rules: OrdMap<SecurityGroupId, Vec<Rule>>,
     /// Groups of each guest, by its private address.
-    pub members: BTreeMap<Ipv4Addr, BTreeSet<SecurityGroupId>>,
+    pub members: OrdMap<Ipv4Addr, BTreeSet<SecurityGroupId>>,
+}
+
+/// What makes one revision of a firewall out of another. None: it is gone.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FirewallChange {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<(SecurityGroupId, Option<Vec<Rule>>)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<(Ipv4Addr, Option<BTreeSet<SecurityGroupId>>)>,
 }
 
 impl Firewall {
+    /// What differs from another revision. Takes as long as that is, if one came from the other.
+    pub fn since(&self, before: &Firewall) -> FirewallChange {
+        FirewallChange {
+            rules: differences(&before.rules, &self.rules),
+            members: differences(&before.members, &self.members),
+        }
+    }
+
+    pub fn change(&mut self, change: &FirewallChange) {
+        for (group, rules) in &change.rules {
+            self.group(*group, rules.clone());
+        }
+        for (guest, groups) in &change.members {
+            self.member(*guest, groups.clone());
+        }
+    }
+
+    /// None: there is no such group.
+    pub fn group(&mut self, group: SecurityGroupId, rules: Option<Vec<Rule>>) {
+        set(&mut self.rules, group, rules);
+    }
+
+    /// None: no guest has the address.
+    pub fn member(&mut self, guest: Ipv4Addr, groups: Option<BTreeSet<SecurityGroupId>>) {
+        set(&mut self.members, guest, groups);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty() && self.members.is_empty()
+    }
+
     /// Whether the guest's groups let a conversation with the other side begin.
     pub fn allows(&self, guest: Ipv4Addr, direction: Direction, other: IpAddr, packet: Packet) -> bool {
         let Some(groups) = self.members.get(&guest) else { return false };
@@ -173,6 +215,21 @@ impl Firewall {
             },
         })
     }
+}
+
+fn differences<K: Ord + Copy, V: Clone + PartialEq>(before: &OrdMap<K, V>, now: &OrdMap<K, V>) -> Vec<(K, Option<V>)> {
+    let differences = before.diff(now).map(|item| match item {
+        DiffItem::Add(key, value) | DiffItem::Update { new: (key, value), .. } => (*key, Some(value.clone())),
+        DiffItem::Remove(key, _) => (*key, None),
+    });
+    differences.collect()
+}
+
+fn set<K: Ord + Copy, V: Clone>(map: &mut OrdMap<K, V>, key: K, value: Option<V>) {
+    match value {
+        Some(value) => map.insert(key, value),
+        None => map.remove(&key),
+    };
 }
 
 impl State {
@@ -190,12 +247,7 @@ impl State {
 
     /// All rules of a farm, and which guests they are for.
     pub fn firewall(&self, farm: FarmId) -> Firewall {
-        let groups = self.indexes.groups_by_farm.of(&farm).filter_map(|id| self.rows.security_groups.get(&id));
-        let live = self.indexes.instances_by_farm.with(&farm).filter(|row| row.is_live());
-        Firewall {
-            rules: groups.map(|row| (row.id, row.rules.clone())).collect(),
-            members: live.map(|row| (row.ip, row.groups.iter().copied().collect())).collect(),
-        }
+        self.indexes.firewalls.get(&farm).cloned().unwrap_or_default()
     }
 }
 
@@ -212,16 +264,12 @@ mod tests {
         let (web, own) = (SecurityGroupId(1), SecurityGroupId(2));
         let ports = |from, to| Ports { from, to };
         let world = Peer::Net("0.0.0.0/0".parse().unwrap());
-        let firewall = Firewall {
-            rules: [
-                (web, vec![rule(Direction::Ingress, Traffic::Tcp(ports(80, 81)), world)]),
-                (own, vec![rule(Direction::Ingress, Traffic::All, Peer::Group(own))]),
-            ]
-            .into(),
-            members: [("10.64.0.2".parse().unwrap(), [web, own].into()), ("10.64.0.3".parse().unwrap(), [own].into())]
-                .into(),
-        };
         let (two, three) = ("10.64.0.2".parse().unwrap(), "10.64.0.3".parse().unwrap());
+        let mut firewall = Firewall::default();
+        firewall.group(web, Some(vec![rule(Direction::Ingress, Traffic::Tcp(ports(80, 81)), world)]));
+        firewall.group(own, Some(vec![rule(Direction::Ingress, Traffic::All, Peer::Group(own))]));
+        firewall.member(two, Some([web, own].into()));
+        firewall.member(three, Some([own].into()));
         let outside: IpAddr = "198.51.100.7".parse().unwrap();
         assert!(firewall.allows(two, Direction::Ingress, outside, Packet::Tcp(81)));
         assert!(!firewall.allows(two, Direction::Ingress, outside, Packet::Tcp(82)));
@@ -229,5 +277,24 @@ mod tests {
         assert!(!firewall.allows(three, Direction::Ingress, outside, Packet::Tcp(80)));
         assert!(firewall.allows(three, Direction::Ingress, IpAddr::V4(two), Packet::Tcp(22)));
         assert!(!firewall.allows(two, Direction::Egress, outside, Packet::Tcp(80)), "no rule lets it out");
+    }
+    #[test]
+    fn a_revision_follows_from_another_and_what_differs() {
+        let (web, own) = (SecurityGroupId(1), SecurityGroupId(2));
+        let world = Peer::Net("0.0.0.0/0".parse().unwrap());
+        let (two, three) = ("10.64.0.2".parse().unwrap(), "10.64.0.3".parse().unwrap());
+        let mut before = Firewall::default();
+        before.rules.insert(web, vec![rule(Direction::Ingress, Traffic::All, world)]);
+        before.rules.insert(own, vec![]);
+        before.members.insert(two, [web].into());
+        let mut now = before.clone();
+        now.rules.remove(&own);
+        now.members.insert(two, [web, own].into());
+        now.members.insert(three, [own].into());
+        let change = now.since(&before);
+        assert_eq!((change.rules.len(), change.members.len()), (1, 2));
+        before.change(&change);
+        assert_eq!(before, now);
+        assert_eq!(now.since(&before), FirewallChange::default());
     }
 }

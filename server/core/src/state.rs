@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::address::{AddressState, ElasticIp};
+use crate::decision::Amounts;
 use crate::event::Change;
 use crate::farm::Farm;
 use crate::flavor::Flavor;
@@ -26,7 +27,7 @@ use crate::network::{VRouter, VirtualNetwork};
 use crate::operation::Operation;
 use crate::policy::{Binding, Digest, PolicyVersion};
 use crate::quota::{Hold, Quota};
-use crate::security_group::SecurityGroup;
+use crate::security_group::{Firewall, SecurityGroup};
 use crate::site::Site;
 use crate::snapshot::Snapshot;
 use crate::tag::{Tags, TagsId};
@@ -175,6 +176,10 @@ pub struct Indexes {
     pub unfinished: BTreeSet<OperationId>,
     pub guest_ips: BTreeSet<(FarmId, Ipv4Addr)>,
     pub groups_by_farm: Index<FarmId, SecurityGroupId>,
+    /// Asked for with every instance that comes or goes.
+    pub firewalls: BTreeMap<FarmId, Firewall>,
+    /// What live rows take, by whom and of which class if of one: asked for with every launch.
+    pub taken: BTreeMap<(TenantId, Option<Name>), Amounts>,
     pub group_names: BTreeMap<(FarmId, String), SecurityGroupId>,
     pub key_pairs_by_farm: Index<FarmId, KeyPairId>,
     pub key_pair_names: BTreeMap<(FarmId, String), KeyPairId>,
@@ -210,6 +215,27 @@ pub struct Indexes {
 pub enum Stored {
     Volume(VolumeId),
     Snapshot(SnapshotId),
+}
+
+impl Indexes {
+    fn protect(&mut self, farm: FarmId, change: impl FnOnce(&mut Firewall)) {
+        let firewall = self.firewalls.entry(farm).or_default();
+        change(firewall);
+        if firewall.is_empty() {
+            self.firewalls.remove(&farm);
+        }
+    }
+
+    /// Also counts as what the tenant takes of everything.
+    fn take(&mut self, tenant: TenantId, class: Option<&Name>, amounts: Amounts, present: bool) {
+        for scope in class.map(Some).into_iter().chain([None]) {
+            let taken = self.taken.entry((tenant, scope.cloned())).or_default();
+            *taken = if present { taken.plus(amounts) } else { taken.minus(amounts) };
+            if *taken == Amounts::default() {
+                self.taken.remove(&(tenant, scope.cloned()));
+            }
+        }
+    }
 }
 
 #[derive(Debug, Clone, Default)]
@@ -324,6 +350,7 @@ impl State {
             Row::Network(network) => {
                 ix.networks_by_farm.set(network.farm, network.id, present);
                 named(&mut ix.segments, network.segment, network.id, present);
+                ix.take(network.tenant, None, Amounts { networks: 1, ..Amounts::default() }, present);
                 if present {
                     ix.free_segments.remove(&network.segment);
                 } else if self.rows.site.get(&()).is_some_and(|site| network.segment <= ipam::segments(site)) {
@@ -342,6 +369,10 @@ impl State {
                 ix.instances_by_farm.put(instance.farm, instance.id, present.then(|| instance.clone()));
                 if instance.is_live() {
                     set(&mut ix.guest_ips, (instance.farm, instance.ip), present);
+                    let groups = || instance.groups.iter().copied().collect();
+                    ix.protect(instance.farm, |firewall| firewall.member(instance.ip, present.then(groups)));
+                    let amounts = Amounts::of_instances(instance.size, 1);
+                    ix.take(instance.tenant, Some(&instance.class), amounts, present);
                 } else {
                     timed(&mut ix.over, instance.updated, Key::Instance(instance.id), present);
                 }
@@ -363,6 +394,7 @@ impl State {
             Row::SecurityGroup(group) => {
                 ix.groups_by_farm.set(group.farm, group.id, present);
                 named(&mut ix.group_names, (group.farm, group.name.clone()), group.id, present);
+                ix.protect(group.farm, |firewall| firewall.group(group.id, present.then(|| group.rules.clone())));
             }
             Row::KeyPair(pair) => {
                 ix.key_pairs_by_farm.set(pair.farm, pair.id, present);
@@ -376,11 +408,15 @@ impl State {
                 }
                 let stored = Stored::Volume(volume.id);
                 ix.stored_by_class.put(volume.class.clone(), stored, present.then_some(volume.size));
+                let disk = Amounts { disk_gib: volume.size.0, ..Amounts::default() };
+                ix.take(volume.tenant, Some(&volume.class), disk, present);
             }
             Row::Snapshot(snapshot) => {
                 ix.snapshots_by_farm.set(snapshot.farm, snapshot.id, present);
                 let stored = Stored::Snapshot(snapshot.id);
                 ix.stored_by_class.put(snapshot.class.clone(), stored, present.then_some(snapshot.size));
+                let disk = Amounts { disk_gib: snapshot.size.0, ..Amounts::default() };
+                ix.take(snapshot.tenant, Some(&snapshot.class), disk, present);
             }
             Row::Receipt(receipt) => {
                 timed(&mut ix.expiries, receipt.expires, Key::Receipt(receipt.id), present);
@@ -402,6 +438,7 @@ impl State {
             }
             AddressState::Allocated | AddressState::Associated { .. } => {
                 ix.addresses_by_farm.set(address.farm, address.id, present);
+                ix.take(address.tenant, None, Amounts { addresses: 1, ..Amounts::default() }, present);
             }
         }
     }
@@ -419,6 +456,7 @@ fn indexed_alike(old: &Row, new: &Row) -> bool {
         (Row::Instance(old), Row::Instance(new)) => {
             let live = old.is_live() && new.is_live();
             live && (old.farm, old.ip, old.claim()) == (new.farm, new.ip, new.claim())
+                && (&old.class, old.size, &old.groups) == (&new.class, new.size, &new.groups)
         }
         (Row::Operation(old), Row::Operation(new)) => {
             !old.state.is_over() && !new.state.is_over() && old.farm == new.farm

@@ -1,4 +1,4 @@
-//! What a tenant, a share or the cluster uses: sums over live rows, made when asked.
+//! What a tenant, a share or the cluster uses: sums over live rows.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,25 +26,10 @@ impl State {
     /// Used and held by class; the `None` row is everything together.
     fn consumption(&self, tenant: TenantId, now: Timestamp) -> BTreeMap<Option<&Name>, (Amounts, Amounts)> {
         let mut sums: BTreeMap<Option<&Name>, (Amounts, Amounts)> = BTreeMap::new();
-        let mut all = (Amounts::default(), Amounts::default());
-        for farm in self.indexes.farms_by_tenant.of(&tenant) {
-            for instance in self.indexes.instances_by_farm.with(&farm).filter(|row| row.is_live()) {
-                let amounts = Amounts::of_instances(instance.size, 1);
-                all.0 = all.0.plus(amounts);
-                let sum = sums.entry(Some(&instance.class)).or_default();
-                sum.0 = sum.0.plus(amounts);
-            }
-            // Volumes and snapshots are disk like any other.
-            let volumes = self.indexes.volumes_by_farm.of(&farm).filter_map(|id| self.rows.volumes.get(&id));
-            let snapshots = self.indexes.snapshots_by_farm.of(&farm).filter_map(|id| self.rows.snapshots.get(&id));
-            let stored = volumes.map(|row| (&row.class, row.size));
-            for (class, size) in stored.chain(snapshots.map(|row| (&row.class, row.size))) {
-                all.0.disk_gib += size.0;
-                sums.entry(Some(class)).or_default().0.disk_gib += size.0;
-            }
-            all.0.addresses += self.indexes.addresses_by_farm.of(&farm).count() as u32;
-            all.0.networks += self.indexes.networks_by_farm.of(&farm).count() as u32;
+        for ((_, class), taken) in self.indexes.taken.range((tenant, None)..).take_while(|((of, _), _)| *of == tenant) {
+            sums.entry(class.as_ref()).or_default().0 = *taken;
         }
+        let mut all = sums.remove(&None).unwrap_or_default();
         for id in self.indexes.holds_by_tenant.of(&tenant) {
             let Some(hold) = self.rows.holds.get(&id).filter(|hold| hold.expires > now) else { continue };
             for (class, amounts) in &hold.amounts {

@@ -1,7 +1,5 @@
 //! Networks, and what passes on them.
 
-use std::collections::BTreeMap;
-
 use cascina_core::id::{RuleId, SecurityGroupId};
 use cascina_core::security_group::{Direction, Firewall, Peer, Ports, Rule, Traffic};
 use cascina_core::state::Guest;
@@ -49,11 +47,11 @@ impl Run<'_> {
         let last = u16::try_from(revision).unwrap_or(u16::MAX);
         let mut rules: Vec<Rule> = (1..=last).map(|n| rule(n.into(), Direction::Ingress, port(n))).collect();
         rules.push(rule(u64::MAX, Direction::Egress, Traffic::All));
-        let members = match self.trial.instance.guest {
-            Guest::Instance(_) => BTreeMap::from([(self.trial.instance.ip, [group].into())]),
-            Guest::Router(_) => BTreeMap::new(),
-        };
-        let firewall = Firewall { rules: [(group, rules)].into(), members };
+        let mut firewall = Firewall::default();
+        firewall.group(group, Some(rules));
+        if let Guest::Instance(_) = self.trial.instance.guest {
+            firewall.member(self.trial.instance.ip, Some([group].into()));
+        }
         HostCall::ApplyFirewall { network: self.trial.network.id, revision, firewall: firewall.into() }
     }
 }

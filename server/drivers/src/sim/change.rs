@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cascina_core::id::{NetworkId, SnapshotId, VolumeId};
 use cascina_core::name::Name;
-use cascina_core::security_group::Firewall;
+use cascina_core::security_group::FirewallChange;
 use cascina_core::state::Guest;
 use cascina_core::units::Size;
 use serde::{Deserialize, Serialize};
@@ -55,11 +55,14 @@ pub enum Effect {
         network: NetworkId,
         revision: u64,
     },
-    /// Shared: a firewall that hosts are about to enforce. Said once, since it is large and on many.
+    /// Shared: a firewall that hosts are about to enforce. Said once, since it is large and on many, and
+    /// by what differs from the one before, if there is one.
     Firewall {
         network: NetworkId,
         revision: u64,
-        firewall: Arc<Firewall>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<u64>,
+        change: FirewallChange,
     },
     /// Shared: what guests are about to be given. Said once, for the same reason.
     Given {

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 
 use cascina_core::id::NetworkId;
 use cascina_core::name::Name;
-use cascina_core::security_group::{Direction, Firewall, Packet};
+use cascina_core::security_group::{Direction, Firewall, FirewallChange, Packet};
 
 use super::answer::{Answer, done, never};
 use super::change::Effect;
@@ -20,19 +19,40 @@ pub(super) struct Firewalls(BTreeMap<(NetworkId, u64), Kept>);
 
 #[derive(Debug, Clone, PartialEq)]
 struct Kept {
-    firewall: Arc<Firewall>,
+    firewall: Firewall,
     /// Hosts that enforce it; it goes with the last.
     hosts: u32,
 }
 
 impl Firewalls {
     pub fn get(&self, network: NetworkId, revision: u64) -> Option<&Firewall> {
-        self.0.get(&(network, revision)).map(|kept| &*kept.firewall)
+        self.0.get(&(network, revision)).map(|kept| &kept.firewall)
     }
 
-    pub fn learn(&mut self, network: NetworkId, revision: u64, firewall: &Arc<Firewall>) {
-        let kept = || Kept { firewall: Arc::clone(firewall), hosts: 0 };
-        self.0.entry((network, revision)).or_insert_with(kept);
+    /// The newest that hosts enforce, if any.
+    fn newest(&self, network: NetworkId) -> Option<(u64, &Firewall)> {
+        let (key, kept) = self.0.range((network, 0)..=(network, u64::MAX)).next_back()?;
+        Some((key.1, &kept.firewall))
+    }
+
+    /// # Errors
+    ///
+    /// The revision that it follows is not known.
+    pub fn learn(
+        &mut self,
+        network: NetworkId,
+        revision: u64,
+        since: Option<u64>,
+        change: &FirewallChange,
+    ) -> Result<(), String> {
+        let unknown = |since| format!("revision {since} of the firewall of {network} has not been said");
+        let mut firewall = match since {
+            Some(since) => self.get(network, since).ok_or_else(|| unknown(since))?.clone(),
+            None => Firewall::default(),
+        };
+        firewall.change(change);
+        self.0.entry((network, revision)).or_insert_with(|| Kept { firewall, hosts: 0 });
+        Ok(())
     }
 
     /// A host enforces another one than before; 0: none.
@@ -60,7 +80,8 @@ impl Firewalls {
         self.0.iter().map(|((network, revision), kept)| Effect::Firewall {
             network: *network,
             revision: *revision,
-            firewall: Arc::clone(&kept.firewall),
+            since: None,
+            change: kept.firewall.since(&Firewall::default()),
         })
     }
 }
@@ -97,7 +118,12 @@ impl Machine {
             }
             Some(_) if has == revision => return done(Vec::new()),
             Some(_) => {}
-            None => effects.push(Effect::Firewall { network, revision, firewall: Arc::new(firewall.clone()) }),
+            None => {
+                let newest = known.newest(network);
+                let (since, before) = newest.map(|(revision, before)| (revision, before.clone())).unzip();
+                let change = firewall.since(&before.unwrap_or_default());
+                effects.push(Effect::Firewall { network, revision, since, change });
+            }
         }
         effects.push(Effect::Enforced { network, revision });
         done(effects)

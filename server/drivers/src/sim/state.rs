@@ -25,10 +25,7 @@ impl State {
     pub fn apply(&mut self, change: &Change) -> Result<(), String> {
         match (&change.host, change.effect.is_shared()) {
             (Some(host), false) => self.apply_at(host, &change.effect),
-            (None, true) => {
-                self.apply_shared(&change.effect);
-                Ok(())
-            }
+            (None, true) => self.apply_shared(&change.effect),
             (Some(_), true) => Err("what hosts share is on no host".into()),
             (None, false) => Err("it does not say on which host".into()),
         }
@@ -71,9 +68,11 @@ impl State {
         Ok(())
     }
 
-    fn apply_shared(&mut self, effect: &Effect) {
+    fn apply_shared(&mut self, effect: &Effect) -> Result<(), String> {
         match effect {
-            Effect::Firewall { network, revision, firewall } => self.firewalls.learn(*network, *revision, firewall),
+            Effect::Firewall { network, revision, since, change } => {
+                return self.firewalls.learn(*network, *revision, *since, change);
+            }
             Effect::Given { number, given } => self.givens.learn(*number, given),
             Effect::Volume { class, volume, is } => self.stores.put_volume(class, *volume, is),
             Effect::VolumeGone { class, volume } => self.stores.remove_volume(class, *volume),
@@ -81,6 +80,7 @@ impl State {
             Effect::SnapshotGone { class, snapshot } => self.stores.remove_snapshot(class, *snapshot),
             _ => {}
         }
+        Ok(())
     }
 
     /// Nobody can come to use it any more: what is decided next says it again.

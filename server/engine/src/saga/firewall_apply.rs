@@ -33,7 +33,7 @@ pub fn changed(tx: &mut Tx<'_>, farm: &Farm, told: Told) -> Option<OperationId> 
 /// if guests elsewhere let it in by its group.
 pub fn members_changed(tx: &mut Tx<'_>, farm: &Farm, on: &BTreeSet<HostId>) -> Option<OperationId> {
     bump(tx, farm.id)?;
-    if hosts(tx.state(), farm.id).is_subset(on) { None } else { begin(tx, farm) }
+    if hosts_of_each(tx.state(), farm.id).all(|host| on.contains(&host)) { None } else { begin(tx, farm) }
 }
 
 /// What is enforced changes, and nobody has to be told at once.
@@ -52,7 +52,7 @@ pub fn begin(tx: &mut Tx<'_>, farm: &Farm) -> Option<OperationId> {
     if running.is_some() {
         return running;
     }
-    if hosts(tx.state(), farm.id).is_empty() {
+    if hosts_of_each(tx.state(), farm.id).next().is_none() {
         // The first guest's host is told when it boots.
         return None;
     }
@@ -60,9 +60,14 @@ pub fn begin(tx: &mut Tx<'_>, farm: &Farm) -> Option<OperationId> {
     Some(executor::begin(tx, operation, Answer::Nothing))
 }
 
+/// The host of each of the farm's instances.
+fn hosts_of_each(state: &State, farm: FarmId) -> impl Iterator<Item = HostId> + '_ {
+    state.indexes.instances_by_farm.with(&farm).filter(|row| row.is_live()).filter_map(|row| row.host)
+}
+
 /// Hosts that have instances of the farm.
 fn hosts(state: &State, farm: FarmId) -> BTreeSet<HostId> {
-    state.indexes.instances_by_farm.with(&farm).filter(|row| row.is_live()).filter_map(|row| row.host).collect()
+    hosts_of_each(state, farm).collect()
 }
 
 impl Saga for FirewallApply {

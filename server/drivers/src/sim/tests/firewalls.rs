@@ -17,10 +17,12 @@ pub(super) fn open(farm: u8, last: u16) -> Firewall {
         peer: Peer::Net("0.0.0.0/0".parse().unwrap()),
         description: None,
     };
-    Firewall {
-        rules: [(group, vec![rule])].into(),
-        members: (0..4).map(|k| (instance(farm, k).ip, [group].into())).collect(),
+    let mut firewall = Firewall::default();
+    firewall.group(group, Some(vec![rule]));
+    for k in 0..4 {
+        firewall.member(instance(farm, k).ip, Some([group].into()));
     }
+    firewall
 }
 
 fn reaches(world: &World, host: &HostRef, port: u16) -> bool {
