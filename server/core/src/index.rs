@@ -40,3 +40,19 @@ impl<K: Ord, V: Ord + Copy> Index<K, V> {
         self.put(key, value, present.then_some(()));
     }
 }
+
+impl<K: Ord, V: Ord + Copy, T> Index<K, V, T> {
+    /// Each of them with what is at hand for it.
+    pub fn pairs(&self, key: &K) -> impl Iterator<Item = (V, &T)> + '_ {
+        self.0.get(key).into_iter().flat_map(|many| many.iter()).map(|(value, with)| (*value, with))
+    }
+}
+
+impl<K: Ord, V: Ord + Copy> Index<K, V, u32> {
+    /// One more of it, or one less.
+    pub(crate) fn count(&mut self, key: K, value: V, present: bool) {
+        let now = self.0.get(&key).and_then(|many| many.get(&value)).copied().unwrap_or(0);
+        let now = if present { now + 1 } else { now.saturating_sub(1) };
+        self.put(key, value, (now > 0).then_some(now));
+    }
+}

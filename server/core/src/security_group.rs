@@ -180,13 +180,16 @@ impl Firewall {
         }
     }
 
-    pub fn change(&mut self, change: &FirewallChange) {
+    #[must_use]
+    pub fn changed(&self, change: &FirewallChange) -> Firewall {
+        let mut changed = self.clone();
         for (group, rules) in &change.rules {
-            self.group(*group, rules.clone());
+            changed.group(*group, rules.clone());
         }
         for (guest, groups) in &change.members {
-            self.member(*guest, groups.clone());
+            changed.member(*guest, groups.clone());
         }
+        changed
     }
 
     /// None: there is no such group.
@@ -293,8 +296,7 @@ mod tests {
         now.members.insert(three, [own].into());
         let change = now.since(&before);
         assert_eq!((change.rules.len(), change.members.len()), (1, 2));
-        before.change(&change);
-        assert_eq!(before, now);
+        assert_eq!(before.changed(&change), now);
         assert_eq!(now.since(&before), FirewallChange::default());
     }
 }

@@ -24,7 +24,7 @@ use crate::key_pair::KeyPair;
 use crate::launch::UserData;
 use crate::name::Name;
 use crate::network::{VRouter, VirtualNetwork};
-use crate::operation::Operation;
+use crate::operation::{Operation, SagaKind};
 use crate::policy::{Binding, Digest, PolicyVersion};
 use crate::quota::{Hold, Quota};
 use crate::security_group::{Firewall, SecurityGroup};
@@ -171,8 +171,10 @@ pub struct Indexes {
     pub addresses_by_farm: Index<FarmId, AddressId>,
     pub networks_by_farm: Index<FarmId, NetworkId>,
     pub routers_by_farm: Index<FarmId, RouterId>,
+    /// Hosts that a farm's instances keep something of, with how many of them do.
+    pub hosts_by_farm: Index<FarmId, HostId, u32>,
     /// Unfinished ones only.
-    pub operations_by_farm: Index<FarmId, OperationId>,
+    pub operations_by_farm: Index<FarmId, OperationId, SagaKind>,
     pub unfinished: BTreeSet<OperationId>,
     pub guest_ips: BTreeSet<(FarmId, Ipv4Addr)>,
     pub groups_by_farm: Index<FarmId, SecurityGroupId>,
@@ -378,6 +380,7 @@ impl State {
                 }
                 if let Some((host, size)) = instance.claim() {
                     ix.guests_by_host.put(host, Guest::Instance(instance.id), present.then_some(size));
+                    ix.hosts_by_farm.count(instance.farm, host, present);
                     self.dirty_hosts.insert(host);
                 }
             }
@@ -387,7 +390,7 @@ impl State {
                 if operation.state.is_over() {
                     timed(&mut ix.over, operation.updated, Key::Operation(operation.id), present);
                 } else {
-                    ix.operations_by_farm.set(operation.farm, operation.id, present);
+                    ix.operations_by_farm.put(operation.farm, operation.id, present.then_some(operation.saga));
                     set(&mut ix.unfinished, operation.id, present);
                 }
             }

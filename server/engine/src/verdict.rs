@@ -109,7 +109,7 @@ enum Facts {
     Farm { farms: u32, usage: Vec<Usage> },
     Classes(Vec<Name>),
     Usage(Vec<Usage>),
-    Cluster { same_farm: Vec<HostId>, shares: Vec<(cascina_core::id::ShareId, bool, bool, ShareUsage)> },
+    Cluster { same_farm: Vec<(HostId, u32)>, shares: Vec<(cascina_core::id::ShareId, bool, bool, ShareUsage)> },
 }
 
 /// When, from which snapshot, with which luck.
@@ -169,8 +169,7 @@ pub fn gather(
         Question::Place(_) => {
             let mut same_farm = Vec::new();
             if let Some(farm) = party.farm {
-                let claims = state.indexes.instances_by_farm.with(&farm).filter_map(|row| row.claim());
-                same_farm.extend(claims.map(|(host, _)| host));
+                same_farm.extend(state.indexes.hosts_by_farm.pairs(&farm).map(|(host, count)| (host, *count)));
             }
             (Hook::Placement, Facts::Cluster { same_farm, shares: Vec::new() })
         }
@@ -274,7 +273,7 @@ impl Asking {
         ask: &Ask<'_>,
         view: &Arc<ClusterView>,
         question: &PlacementQuestion,
-        same_farm: &[HostId],
+        same_farm: &[(HostId, u32)],
         shares: &[(cascina_core::id::ShareId, bool, bool, ShareUsage)],
     ) -> Placed {
         let image = question.image.map(|id| id.to_string()).unwrap_or_default();
@@ -306,9 +305,9 @@ impl Asking {
             })
             .collect();
         let mut neighbours: std::collections::BTreeMap<u32, u32> = std::collections::BTreeMap::new();
-        for host in same_farm {
+        for (host, count) in same_farm {
             if let Some(row) = view.row(*host) {
-                *neighbours.entry(row as u32).or_default() += 1;
+                *neighbours.entry(row as u32).or_default() += count;
             }
         }
         let mut view = Arc::clone(view);

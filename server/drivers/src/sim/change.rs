@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cascina_core::id::{NetworkId, SnapshotId, VolumeId};
 use cascina_core::name::Name;
-use cascina_core::security_group::FirewallChange;
+use cascina_core::security_group::{Firewall, FirewallChange};
 use cascina_core::state::Guest;
 use cascina_core::units::Size;
 use serde::{Deserialize, Serialize};
@@ -63,6 +63,9 @@ pub enum Effect {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         since: Option<u64>,
         change: FirewallChange,
+        /// As it was given, if it was: what follows from it is compared with that much faster.
+        #[serde(skip)]
+        whole: Option<Firewall>,
     },
     /// Shared: what guests are about to be given. Said once, for the same reason.
     Given {

@@ -44,13 +44,14 @@ impl Firewalls {
         revision: u64,
         since: Option<u64>,
         change: &FirewallChange,
+        whole: Option<&Firewall>,
     ) -> Result<(), String> {
         let unknown = |since| format!("revision {since} of the firewall of {network} has not been said");
-        let mut firewall = match since {
-            Some(since) => self.get(network, since).ok_or_else(|| unknown(since))?.clone(),
-            None => Firewall::default(),
+        let firewall = match (whole, since) {
+            (Some(whole), _) => whole.clone(),
+            (None, Some(since)) => self.get(network, since).ok_or_else(|| unknown(since))?.changed(change),
+            (None, None) => Firewall::default().changed(change),
         };
-        firewall.change(change);
         self.0.entry((network, revision)).or_insert_with(|| Kept { firewall, hosts: 0 });
         Ok(())
     }
@@ -82,6 +83,7 @@ impl Firewalls {
             revision: *revision,
             since: None,
             change: kept.firewall.since(&Firewall::default()),
+            whole: None,
         })
     }
 }
@@ -122,7 +124,7 @@ impl Machine {
                 let newest = known.newest(network);
                 let (since, before) = newest.map(|(revision, before)| (revision, before.clone())).unzip();
                 let change = firewall.since(&before.unwrap_or_default());
-                effects.push(Effect::Firewall { network, revision, since, change });
+                effects.push(Effect::Firewall { network, revision, since, change, whole: Some(firewall.clone()) });
             }
         }
         effects.push(Effect::Enforced { network, revision });

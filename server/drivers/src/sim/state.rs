@@ -70,8 +70,8 @@ impl State {
 
     fn apply_shared(&mut self, effect: &Effect) -> Result<(), String> {
         match effect {
-            Effect::Firewall { network, revision, since, change } => {
-                return self.firewalls.learn(*network, *revision, *since, change);
+            Effect::Firewall { network, revision, since, change, whole } => {
+                return self.firewalls.learn(*network, *revision, *since, change, whole.as_ref());
             }
             Effect::Given { number, given } => self.givens.learn(*number, given),
             Effect::Volume { class, volume, is } => self.stores.put_volume(class, *volume, is),

@@ -330,7 +330,14 @@ pub fn cancel(tx: &mut Tx<'_>, id: OperationId) {
 
 /// Lets operations go on that waited for others to end.
 pub fn stop_waiting(tx: &mut Tx<'_>, farm: FarmId) {
-    let ids: Vec<_> = tx.state().indexes.operations_by_farm.of(&farm).collect();
+    let ids: Vec<_> = tx
+        .state()
+        .indexes
+        .operations_by_farm
+        .pairs(&farm)
+        .filter(|(_, saga)| script(**saga).waits.is_some())
+        .map(|(id, _)| id)
+        .collect();
     for id in ids {
         let Some(operation) = tx.state().rows.operations.get(&id) else { continue };
         if operation.state != OperationState::Running {

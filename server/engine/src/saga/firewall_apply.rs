@@ -33,7 +33,7 @@ pub fn changed(tx: &mut Tx<'_>, farm: &Farm, told: Told) -> Option<OperationId> 
 /// if guests elsewhere let it in by its group.
 pub fn members_changed(tx: &mut Tx<'_>, farm: &Farm, on: &BTreeSet<HostId>) -> Option<OperationId> {
     bump(tx, farm.id)?;
-    if hosts_of_each(tx.state(), farm.id).all(|host| on.contains(&host)) { None } else { begin(tx, farm) }
+    if tx.state().indexes.hosts_by_farm.of(&farm.id).all(|host| on.contains(&host)) { None } else { begin(tx, farm) }
 }
 
 /// What is enforced changes, and nobody has to be told at once.
@@ -45,29 +45,21 @@ pub fn bump(tx: &mut Tx<'_>, farm: FarmId) -> Option<()> {
 
 /// Sees to it that every host of the farm gets the newest revision.
 pub fn begin(tx: &mut Tx<'_>, farm: &Farm) -> Option<OperationId> {
-    let running = tx.state().indexes.operations_by_farm.of(&farm.id).find(|id| {
+    let same =
+        tx.state().indexes.operations_by_farm.pairs(&farm.id).filter(|(_, saga)| **saga == SagaKind::FirewallApply);
+    let running = same.map(|(id, _)| id).find(|id| {
         let row = tx.state().rows.operations.get(id);
-        row.is_some_and(|row| row.saga == SagaKind::FirewallApply && row.state != OperationState::Stuck)
+        row.is_some_and(|row| row.state != OperationState::Stuck)
     });
     if running.is_some() {
         return running;
     }
-    if hosts_of_each(tx.state(), farm.id).next().is_none() {
+    if tx.state().indexes.hosts_by_farm.of(&farm.id).next().is_none() {
         // The first guest's host is told when it boots.
         return None;
     }
     let operation = instance_run::operation(tx, SagaKind::FirewallApply, farm, Vec::new(), 0);
     Some(executor::begin(tx, operation, Answer::Nothing))
-}
-
-/// The host of each of the farm's instances.
-fn hosts_of_each(state: &State, farm: FarmId) -> impl Iterator<Item = HostId> + '_ {
-    state.indexes.instances_by_farm.with(&farm).filter(|row| row.is_live()).filter_map(|row| row.host)
-}
-
-/// Hosts that have instances of the farm.
-fn hosts(state: &State, farm: FarmId) -> BTreeSet<HostId> {
-    hosts_of_each(state, farm).collect()
 }
 
 impl Saga for FirewallApply {
@@ -85,7 +77,7 @@ impl Saga for FirewallApply {
                 let Ok(network) = site_calls::network(state, operation.farm) else { return Ok(Work::Nothing) };
                 let apply = site_calls::apply_firewall(state, network);
                 let mut errands = Vec::new();
-                for on in hosts(state, operation.farm) {
+                for on in state.indexes.hosts_by_farm.of(&operation.farm) {
                     let calls = vec![site_calls::define_network(network), apply.clone()];
                     errands.push(Errand { host: site_calls::host(state, on)?, guest: None, calls });
                 }
