@@ -54,10 +54,8 @@ pub fn begin(tx: &mut Tx<'_>, farm: &Farm) -> Option<OperationId> {
     if running.is_some() {
         return running;
     }
-    if tx.state().indexes.hosts_by_farm.of(&farm.id).next().is_none() {
-        // The first guest's host is told when it boots.
-        return None;
-    }
+    // The first guest's host is told when it boots.
+    tx.state().indexes.hosts_by_farm.of(&farm.id).next()?;
     let operation = instance_run::operation(tx, SagaKind::FirewallApply, farm, Vec::new(), 0);
     Some(executor::begin(tx, operation, Answer::Nothing))
 }
