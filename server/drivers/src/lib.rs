@@ -17,15 +17,16 @@ use cascina_core::network::{Mac, RouterConfig};
 use cascina_core::security_group::Firewall;
 use cascina_core::snapshot::Disk;
 use cascina_core::state::Guest;
-use cascina_core::units::{Gib, Size};
+use cascina_core::units::{Gib, Mib, Size};
 use serde::{Deserialize, Serialize};
 
 /// The host that a call is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostRef {
     pub id: HostId,
     pub name: Name,
     pub uri: String,
+    pub class: Name,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +94,11 @@ pub enum HostCall {
     Reboot { guest: Guest, operation: OperationId },
     /// Neither guest nor disk is left.
     Destroy { guest: Guest },
+    /// The guest runs on the other host with all that it had, and nothing of it is left on this one. The
+    /// other host must have its network. What is left here of a guest that runs there already goes.
+    Migrate { spec: GuestSpec, to: HostRef },
+    /// Nothing of the guest is left on this host. A disk that other hosts reach stays.
+    Evict { guest: Guest },
     /// The router does exactly this.
     ApplyRouter { guest: Guest, revision: u64, config: RouterConfig },
     /// The router answers and has its configuration.
@@ -118,6 +124,10 @@ pub enum HostCall {
     Stored { class: Name },
     /// Everything of ours on the host.
     Inventory,
+    /// What the host is and has.
+    Describe,
+    /// What each running guest has used since it came up.
+    Sample,
 }
 
 impl HostCall {
@@ -130,6 +140,8 @@ impl HostCall {
             HostCall::Stop { .. } => "stop",
             HostCall::Reboot { .. } => "reboot",
             HostCall::Destroy { .. } => "destroy",
+            HostCall::Migrate { .. } => "migrate",
+            HostCall::Evict { .. } => "evict",
             HostCall::ApplyRouter { .. } => "apply-router",
             HostCall::ProbeRouter { .. } => "probe-router",
             HostCall::ApplyFirewall { .. } => "apply-firewall",
@@ -143,6 +155,8 @@ impl HostCall {
             HostCall::Console { .. } => "console",
             HostCall::Stored { .. } => "stored",
             HostCall::Inventory => "inventory",
+            HostCall::Describe => "describe",
+            HostCall::Sample => "sample",
         }
     }
 }
@@ -190,12 +204,66 @@ pub struct Stored {
     pub snapshots: Vec<(SnapshotId, FarmId)>,
 }
 
+/// What a host is, as it says itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostFacts {
+    /// For people: what runs guests there, and its version.
+    pub hypervisor: String,
+    /// vCPUs, memory, and room for disks of guests, whether or not they are used.
+    pub capacity: Size,
+    /// Its processors and memory by NUMA node.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<NumaNode>,
+    /// Guests run on the processor itself, and not on an emulated one.
+    pub accelerated: bool,
+    /// Disks lie where all hosts of the class reach them.
+    pub shared_storage: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NumaNode {
+    pub vcpus: u32,
+    pub memory: Mib,
+}
+
+/// What a guest has used since it came up: counters that only grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuestSample {
+    pub guest: Guest,
+    pub cpu_ns: u64,
+    /// That it occupies on the host now.
+    pub resident: Mib,
+    pub disk_read_bytes: u64,
+    pub disk_written_bytes: u64,
+    pub net_received_bytes: u64,
+    pub net_sent_bytes: u64,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
     Done,
     Inventory(Inventory),
     Stored(Stored),
     Console(Vec<u8>),
+    Facts(Box<HostFacts>),
+    Samples(Vec<GuestSample>),
+}
+
+/// What a host says without being asked. It may be missed: inventories tell all of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostEvent {
+    pub host: HostId,
+    pub what: HostChange,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostChange {
+    /// A guest came up, ended or went: time to look at the host.
+    Guest(Guest),
+    /// The connection broke.
+    Lost,
+    /// It is back.
+    Found,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -218,4 +286,9 @@ impl DriverError {
 #[async_trait]
 pub trait Hypervisor: Send + Sync {
     async fn call(&self, host: &HostRef, call: HostCall) -> Result<Reply, DriverError>;
+
+    /// What hosts say by themselves from now on. None: these hosts never do.
+    fn events(&self) -> Option<tokio::sync::broadcast::Receiver<HostEvent>> {
+        None
+    }
 }

@@ -39,7 +39,7 @@ impl Misses {
 }
 
 pub fn reference(host: &Host) -> HostRef {
-    HostRef { id: host.id, name: host.name.clone(), uri: host.uri.clone() }
+    HostRef { id: host.id, name: host.name.clone(), uri: host.uri.clone(), class: host.class.clone() }
 }
 
 /// What the rows say should be done about a host that looks like this.

@@ -50,6 +50,11 @@ pub enum Effect {
     GuestGone {
         guest: Guest,
     },
+    /// A guest that was here is on another host, as it was.
+    Moved {
+        guest: Guest,
+        to: Name,
+    },
     /// The host enforces this firewall, which is known by now.
     Enforced {
         network: NetworkId,
@@ -104,6 +109,7 @@ impl Effect {
             | Effect::NetworkGone { .. }
             | Effect::Guest { .. }
             | Effect::GuestGone { .. }
+            | Effect::Moved { .. }
             | Effect::Enforced { .. } => false,
             Effect::Firewall { .. }
             | Effect::Given { .. }

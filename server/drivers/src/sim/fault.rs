@@ -19,6 +19,8 @@ pub enum CallKind {
     Stop,
     Reboot,
     Destroy,
+    Migrate,
+    Evict,
     ApplyRouter,
     ProbeRouter,
     ApplyFirewall,
@@ -32,6 +34,8 @@ pub enum CallKind {
     Console,
     Stored,
     Inventory,
+    Describe,
+    Sample,
 }
 
 impl From<&HostCall> for CallKind {
@@ -44,6 +48,8 @@ impl From<&HostCall> for CallKind {
             HostCall::Stop { .. } => CallKind::Stop,
             HostCall::Reboot { .. } => CallKind::Reboot,
             HostCall::Destroy { .. } => CallKind::Destroy,
+            HostCall::Migrate { .. } => CallKind::Migrate,
+            HostCall::Evict { .. } => CallKind::Evict,
             HostCall::ApplyRouter { .. } => CallKind::ApplyRouter,
             HostCall::ProbeRouter { .. } => CallKind::ProbeRouter,
             HostCall::ApplyFirewall { .. } => CallKind::ApplyFirewall,
@@ -57,6 +63,8 @@ impl From<&HostCall> for CallKind {
             HostCall::Console { .. } => CallKind::Console,
             HostCall::Stored { .. } => CallKind::Stored,
             HostCall::Inventory => CallKind::Inventory,
+            HostCall::Describe => CallKind::Describe,
+            HostCall::Sample => CallKind::Sample,
         }
     }
 }

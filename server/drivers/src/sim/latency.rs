@@ -24,6 +24,8 @@ pub struct Latencies {
     pub stop_ms: u64,
     pub reboot_ms: u64,
     pub destroy_ms: u64,
+    /// A guest goes to another host while it runs.
+    pub migrate_ms: u64,
     pub router_ms: u64,
     pub firewall_ms: u64,
     /// A volume that begins empty, grows or goes.
@@ -52,6 +54,7 @@ impl Default for Latencies {
             stop_ms: 2_500,
             reboot_ms: 11_000,
             destroy_ms: 700,
+            migrate_ms: 12_000,
             router_ms: 250,
             firewall_ms: 80,
             volume_ms: 400,
@@ -77,6 +80,7 @@ impl Latencies {
             stop_ms: 0,
             reboot_ms: 0,
             destroy_ms: 0,
+            migrate_ms: 0,
             router_ms: 0,
             firewall_ms: 0,
             volume_ms: 0,
@@ -125,7 +129,12 @@ impl Latencies {
             HostCall::Reboot { guest: id, operation } => {
                 when(guest(id).is_some_and(|guest| !guest.was_rebooted_for(*operation)), self.reboot_ms)
             }
-            HostCall::Destroy { guest: id } => when(guest(id).is_some(), self.destroy_ms),
+            HostCall::Destroy { guest: id } | HostCall::Evict { guest: id } => {
+                when(guest(id).is_some(), self.destroy_ms)
+            }
+            HostCall::Migrate { spec, .. } => {
+                when(guest(&spec.guest).is_some_and(|guest| guest.state == GuestState::Running), self.migrate_ms)
+            }
             HostCall::ApplyRouter { .. } | HostCall::ProbeRouter { .. } => when(true, self.router_ms),
             HostCall::ApplyFirewall { network, revision, .. } => {
                 when(machine.is_some_and(|machine| machine.firewall(*network) < *revision), self.firewall_ms)
@@ -151,7 +160,9 @@ impl Latencies {
                 when(state.stores.snapshot(*snapshot).is_some(), self.volume_ms)
             }
             HostCall::Console { .. } => when(true, self.console_ms),
-            HostCall::Stored { .. } | HostCall::Inventory => when(true, self.inventory_ms),
+            HostCall::Stored { .. } | HostCall::Inventory | HostCall::Describe | HostCall::Sample => {
+                when(true, self.inventory_ms)
+            }
         }
     }
 }

@@ -18,7 +18,9 @@ use super::change::Effect;
 use super::console;
 use super::state::State;
 use super::volumes::FROM_SNAPSHOT;
-use crate::{FoundGuest, FoundNetwork, GuestSpec, GuestState, HostCall, Inventory, NetworkSpec, Reply, VolumeAt};
+use crate::{
+    FoundGuest, FoundNetwork, GuestSpec, GuestState, HostCall, HostFacts, Inventory, NetworkSpec, Reply, VolumeAt,
+};
 
 /// Operations for which a guest remembers its reboot. Repeats come soon after; the memory must end
 /// somewhere.
@@ -103,10 +105,12 @@ impl Machine {
             HostCall::Boot { spec } => self.boot(state, spec),
             HostCall::Stop { guest } => self.stop(*guest),
             HostCall::Reboot { guest, operation } => self.reboot(state, *guest, *operation),
-            HostCall::Destroy { guest } => match self.guests.contains_key(guest) {
+            // Disks of simulated guests are on their hosts.
+            HostCall::Destroy { guest } | HostCall::Evict { guest } => match self.guests.contains_key(guest) {
                 true => done(vec![Effect::GuestGone { guest: *guest }]),
                 false => done(Vec::new()),
             },
+            HostCall::Migrate { spec, to } => self.migrate(state, spec, to),
             HostCall::ApplyRouter { guest, revision, config } => self.apply_router(*guest, *revision, config),
             HostCall::ProbeRouter { guest } => self.probe_router(*guest),
             HostCall::ApplyFirewall { network, revision, firewall } => {
@@ -126,6 +130,9 @@ impl Machine {
             }
             HostCall::Stored { class } => stores.stored(class),
             HostCall::Inventory => Ok((Vec::new(), Reply::Inventory(self.inventory()))),
+            HostCall::Describe => Ok((Vec::new(), Reply::Facts(Box::new(self.facts())))),
+            // Simulated guests do nothing that could be counted.
+            HostCall::Sample => Ok((Vec::new(), Reply::Samples(Vec::new()))),
         }
     }
 
@@ -192,7 +199,7 @@ impl Machine {
             // Its volumes too stay as they are: it may have been given others since this was asked.
             return done(Vec::new());
         }
-        self.may_run(state, spec, there)?;
+        self.may_run(state, spec, there.used())?;
         let spec_now = bare(spec, &spec.volumes);
         let up = SimGuest { spec: spec_now, state: GuestState::Running, boots: there.boots + 1, ..there.clone() };
         give(state, spec, up)
@@ -216,7 +223,7 @@ impl Machine {
             GuestState::Running => {}
             GuestState::Staged => return never(format!("{guest} was never booted")),
             // The call says that it runs afterwards.
-            GuestState::Stopped | GuestState::Crashed => self.may_run(state, &there.spec, there)?,
+            GuestState::Stopped | GuestState::Crashed => self.may_run(state, &there.spec, there.used())?,
         }
         let mut guest = SimGuest { state: GuestState::Running, boots: there.boots + 1, ..there.clone() };
         if !again {
@@ -270,6 +277,16 @@ impl Machine {
         }
     }
 
+    fn facts(&self) -> HostFacts {
+        HostFacts {
+            hypervisor: "simulated".into(),
+            capacity: self.capacity,
+            nodes: Vec::new(),
+            accelerated: false,
+            shared_storage: false,
+        }
+    }
+
     pub(super) fn guest(&self, guest: Guest) -> Result<&SimGuest, No> {
         self.guests.get(&guest).ok_or_else(|| No::Never(format!("{guest} is not here")))
     }
@@ -282,7 +299,7 @@ impl Machine {
     }
 
     /// Its network is here, nobody else runs with its address or has its volumes, and there is room.
-    fn may_run(&self, state: &State, spec: &GuestSpec, there: &SimGuest) -> Result<(), No> {
+    pub(super) fn may_run(&self, state: &State, spec: &GuestSpec, instead: Size) -> Result<(), No> {
         match self.networks.get(&spec.network) {
             None => return never(format!("{} is not defined here", spec.network)),
             Some(network) if network.farm != spec.farm => {
@@ -303,7 +320,7 @@ impl Machine {
             return never(format!("{} already has the address {} or {}", other.spec.guest, spec.ip, spec.mac));
         }
         may_have_all(&state.stores, spec)?;
-        self.room_for(spec.size, there.used())
+        self.room_for(spec.size, instead)
     }
 
     /// Room for `wanted` once `instead` is given back?
@@ -342,7 +359,9 @@ impl Machine {
             Effect::GuestGone { guest } => {
                 self.guests.remove(guest);
             }
-            Effect::Firewall { .. }
+            // Not of one host alone.
+            Effect::Moved { .. }
+            | Effect::Firewall { .. }
             | Effect::Given { .. }
             | Effect::Volume { .. }
             | Effect::VolumeGone { .. }

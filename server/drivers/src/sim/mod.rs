@@ -18,6 +18,7 @@ mod incident;
 mod journal;
 mod latency;
 mod machine;
+mod migrate;
 mod rng;
 mod snapshot;
 mod state;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use cascina_core::name::Name;
+use cascina_core::state::Guest;
 
 use super::change::{Change, Effect};
 use super::firewalls::Firewalls;
@@ -32,6 +33,9 @@ impl State {
     }
 
     fn apply_at(&mut self, name: &Name, effect: &Effect) -> Result<(), String> {
+        if let Effect::Moved { guest, to } = effect {
+            return self.move_guest(name, *guest, to);
+        }
         let Some(machine) = self.hosts.get_mut(name) else {
             let Effect::Host { capacity } = effect else {
                 return Err(format!("host {name} has not been there before"));
@@ -66,6 +70,14 @@ impl State {
         }
         machine.apply(effect);
         Ok(())
+    }
+
+    fn move_guest(&mut self, from: &Name, id: Guest, to: &Name) -> Result<(), String> {
+        let there = self.hosts.get(from).and_then(|machine| machine.guests.get(&id));
+        // It has moved already.
+        let Some(guest) = there.cloned().map(Box::new) else { return Ok(()) };
+        self.apply_at(to, &Effect::Guest { guest })?;
+        self.apply_at(from, &Effect::GuestGone { guest: id })
     }
 
     fn apply_shared(&mut self, effect: &Effect) -> Result<(), String> {

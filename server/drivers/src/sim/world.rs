@@ -240,10 +240,13 @@ fn subject(machine: Option<&Machine>, call: &HostCall) -> (Option<Guest>, Option
     match call {
         HostCall::DefineNetwork { network } => (None, Some(network.farm)),
         HostCall::RemoveNetwork { network } | HostCall::ApplyFirewall { network, .. } => (None, of_network(*network)),
-        HostCall::StageDisk { spec, .. } | HostCall::Boot { spec } => (Some(spec.guest), Some(spec.farm)),
+        HostCall::StageDisk { spec, .. } | HostCall::Boot { spec } | HostCall::Migrate { spec, .. } => {
+            (Some(spec.guest), Some(spec.farm))
+        }
         HostCall::Stop { guest }
         | HostCall::Reboot { guest, .. }
         | HostCall::Destroy { guest }
+        | HostCall::Evict { guest }
         | HostCall::ApplyRouter { guest, .. }
         | HostCall::ProbeRouter { guest }
         | HostCall::Console { guest } => (Some(*guest), of_guest(*guest)),
@@ -258,6 +261,6 @@ fn subject(machine: Option<&Machine>, call: &HostCall) -> (Option<Guest>, Option
         | HostCall::MakeVolume { at, .. }
         | HostCall::ResizeVolume { at, .. }
         | HostCall::RemoveVolume { at, .. } => (None, Some(at.farm)),
-        HostCall::Stored { .. } | HostCall::Inventory => (None, None),
+        HostCall::Stored { .. } | HostCall::Inventory | HostCall::Describe | HostCall::Sample => (None, None),
     }
 }

@@ -14,10 +14,11 @@ use cascina_core::volume::VolumeState;
 use cascina_drivers::{GuestSpec, HostCall, HostRef, NetworkSpec, Place, VolumeAt};
 
 use super::{Errand, StepError, Work, instance_run};
+use crate::reconcile;
 
 pub fn host(state: &State, id: HostId) -> Result<HostRef, StepError> {
     let row = state.rows.hosts.get(&id).ok_or_else(|| StepError::Final(format!("host {id} is gone")))?;
-    Ok(HostRef { id, name: row.name.clone(), uri: row.uri.clone() })
+    Ok(reconcile::reference(row))
 }
 
 /// A host that reaches the volume store of a class; another one for another number, so that they share
@@ -35,7 +36,7 @@ pub fn store_host(state: &State, class: &Name, number: u64) -> Result<HostRef, S
     let hosts: Vec<_> = all().filter(|host| Some(rank(host)) == best).collect();
     let row = hosts.get((number % hosts.len().max(1) as u64) as usize);
     let row = row.ok_or_else(|| StepError::Passing(format!("class {class} has no host to reach its volumes")))?;
-    Ok(HostRef { id: row.id, name: row.name.clone(), uri: row.uri.clone() })
+    Ok(reconcile::reference(row))
 }
 
 pub fn place(farm: FarmId, class: &Name) -> Place {

@@ -117,7 +117,7 @@ impl Scene {
 
     pub fn host(&self, id: HostId) -> HostRef {
         let row = &self.state().rows.hosts[&id];
-        HostRef { id, name: row.name.clone(), uri: row.uri.clone() }
+        HostRef { id, name: row.name.clone(), uri: row.uri.clone(), class: row.class.clone() }
     }
 
     pub fn faults(&mut self, rules: Vec<Rule>) {

@@ -61,7 +61,7 @@ fn config(last: u8) -> RouterConfig {
 }
 
 fn host(name: &str) -> HostRef {
-    HostRef { id: HostId(1), name: name.parse().unwrap(), uri: "sim:".into() }
+    HostRef { id: HostId(1), name: name.parse().unwrap(), uri: "sim:".into(), class: "services".parse().unwrap() }
 }
 
 fn define(farm: u8) -> HostCall {
