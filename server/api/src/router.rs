@@ -88,6 +88,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(instance::start_instance))
         .routes(routes!(instance::stop_instance))
         .routes(routes!(instance::reboot_instance))
+        .routes(routes!(instance::migrate_instance))
         .routes(routes!(network::list_networks))
         .routes(routes!(network::show_network))
         .routes(routes!(network::list_routers))

@@ -183,6 +183,11 @@ pub enum Command {
         instances: Vec<InstanceId>,
         power: Power,
     },
+    /// While it runs. None: where placement says.
+    MigrateInstance {
+        instance: InstanceId,
+        to: Option<Name>,
+    },
 
     SetInstance {
         instance: InstanceId,

@@ -60,6 +60,9 @@ pub struct Instance {
     /// Why it is in this state, for people.
     pub note: Option<String>,
     pub host: Option<HostId>,
+    /// It is being moved to this host, which keeps room for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound_for: Option<HostId>,
     pub ip: Ipv4Addr,
     pub mac: Mac,
     /// The placement decision that chose the host.
@@ -104,9 +107,19 @@ impl Instance {
         Some((host, if self.powered { self.size } else { disk }))
     }
 
+    /// What it keeps from others, on its host and on the one that it is bound for.
+    pub fn claims(&self) -> impl Iterator<Item = (HostId, Size)> + use<> {
+        let claim = self.claim();
+        let there = claim.and_then(|(_, size)| self.bound_for.map(|host| (host, size)));
+        claim.into_iter().chain(there)
+    }
+
     /// Is in this state from now on, and keeps from others what goes with it.
     pub fn set(&mut self, state: InstanceState) {
         self.state = state;
+        if state == InstanceState::Terminated {
+            self.bound_for = None;
+        }
         match state {
             InstanceState::Scheduled | InstanceState::Staging | InstanceState::Running | InstanceState::Stopping => {
                 self.powered = true;

@@ -51,12 +51,13 @@ fn capacity(state: &State, say: &mut impl FnMut(&'static str, String)) {
         }
     }
     for instance in state.rows.instances.values() {
-        let Some((host, _)) = instance.claim() else { continue };
-        if !state.rows.hosts.contains_key(&host) {
-            say("claims are on hosts that exist", format!("{} claims host {host}", instance.id));
-        }
-        if !state.indexes.guests_by_host.of(&host).any(|guest| guest == Guest::Instance(instance.id)) {
-            say("claims match instances", format!("{} is not among the guests of host {host}", instance.id));
+        for (host, _) in instance.claims() {
+            if !state.rows.hosts.contains_key(&host) {
+                say("claims are on hosts that exist", format!("{} claims host {host}", instance.id));
+            }
+            if !state.indexes.guests_by_host.of(&host).any(|guest| guest == Guest::Instance(instance.id)) {
+                say("claims match instances", format!("{} is not among the guests of host {host}", instance.id));
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ pub enum SagaKind {
     InstanceStart,
     InstanceStop,
     InstanceReboot,
+    InstanceMigrate,
     InstanceTerminate,
     RouterApply,
     FirewallApply,
@@ -28,13 +29,14 @@ pub enum SagaKind {
 }
 
 impl SagaKind {
-    pub const ALL: [SagaKind; 16] = [
+    pub const ALL: [SagaKind; 17] = [
         SagaKind::FarmCreate,
         SagaKind::FarmDelete,
         SagaKind::InstanceRun,
         SagaKind::InstanceStart,
         SagaKind::InstanceStop,
         SagaKind::InstanceReboot,
+        SagaKind::InstanceMigrate,
         SagaKind::InstanceTerminate,
         SagaKind::RouterApply,
         SagaKind::FirewallApply,
@@ -55,6 +57,7 @@ impl SagaKind {
             SagaKind::InstanceStart => "instance-start",
             SagaKind::InstanceStop => "instance-stop",
             SagaKind::InstanceReboot => "instance-reboot",
+            SagaKind::InstanceMigrate => "instance-migrate",
             SagaKind::InstanceTerminate => "instance-terminate",
             SagaKind::RouterApply => "router-apply",
             SagaKind::FirewallApply => "firewall-apply",

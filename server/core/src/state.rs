@@ -378,7 +378,7 @@ impl State {
                 } else {
                     timed(&mut ix.over, instance.updated, Key::Instance(instance.id), present);
                 }
-                if let Some((host, size)) = instance.claim() {
+                for (host, size) in instance.claims() {
                     ix.guests_by_host.put(host, Guest::Instance(instance.id), present.then_some(size));
                     ix.hosts_by_farm.count(instance.farm, host, present);
                     self.dirty_hosts.insert(host);
@@ -458,7 +458,7 @@ fn indexed_alike(old: &Row, new: &Row) -> bool {
     match (old, new) {
         (Row::Instance(old), Row::Instance(new)) => {
             let live = old.is_live() && new.is_live();
-            live && (old.farm, old.ip, old.claim()) == (new.farm, new.ip, new.claim())
+            live && (old.farm, old.ip, old.claim(), old.bound_for) == (new.farm, new.ip, new.claim(), new.bound_for)
                 && (&old.class, old.size, &old.groups) == (&new.class, new.size, &new.groups)
         }
         (Row::Operation(old), Row::Operation(new)) => {

@@ -15,7 +15,7 @@ use crate::page::{Asked, At, Page, PageQuery, page};
 use crate::problem::Problem;
 use crate::router::App;
 use crate::wire::Outcome;
-use crate::wire::farm::Instance;
+use crate::wire::farm::{Instance, MigrateInstance};
 
 pub fn listed(
     app: &App,
@@ -87,4 +87,17 @@ pub async fn stop_instance(State(app): State<App>, At(text): At, ask: Ask<Nothin
 #[utoipa::path(post, path = "/v1/instances/{instance}/reboot", responses((status = 202, body = Outcome)))]
 pub async fn reboot_instance(State(app): State<App>, At(text): At, ask: Ask<Nothing>) -> Answer {
     powered(&app, &text, ask, Power::Reboot).await
+}
+
+/// Move a running instance to another host of its class.
+#[utoipa::path(
+    post,
+    path = "/v1/instances/{instance}/migrate",
+    request_body = MigrateInstance,
+    responses((status = 202, body = Outcome))
+)]
+pub async fn migrate_instance(State(app): State<App>, At(text): At, ask: Ask<MigrateInstance>) -> Answer {
+    let instance = app.engine.read(|state| find::instance(state, &ask.who, &text))?.id;
+    let command = Command::MigrateInstance { instance, to: ask.body.to.clone() };
+    Ok(done(&ask.submit(&app, command).await?))
 }

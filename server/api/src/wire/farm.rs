@@ -203,6 +203,8 @@ pub struct Instance {
     pub note: Option<String>,
     /// Name of its host, for those who see hosts.
     pub host: Option<String>,
+    /// It is being moved to another host.
+    pub moving: bool,
     pub ip: String,
     pub mac: String,
     /// Link to the decision that chose the host.
@@ -211,6 +213,14 @@ pub struct Instance {
     pub operation: Option<String>,
     pub created: String,
     pub updated: String,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MigrateInstance {
+    /// Name of a host; placement chooses if it is left out.
+    #[schema(value_type = Option<String>)]
+    pub to: Option<Name>,
 }
 
 impl Instance {
@@ -227,6 +237,7 @@ impl Instance {
             state: row.state.into(),
             note: row.note.clone(),
             host,
+            moving: row.bound_for.is_some(),
             ip: row.ip.to_string(),
             mac: row.mac.to_string(),
             decision: row.decision.map(decision_link),

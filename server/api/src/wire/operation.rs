@@ -8,7 +8,8 @@ use super::{decision_link, mirror, text, texts, time};
 
 mirror! {
     Saga = operation::SagaKind {
-        FarmCreate FarmDelete InstanceRun InstanceStart InstanceStop InstanceReboot InstanceTerminate RouterApply FirewallApply
+        FarmCreate FarmDelete InstanceRun InstanceStart InstanceStop InstanceReboot InstanceMigrate InstanceTerminate
+        RouterApply FirewallApply
         VolumeCreate VolumeAttach VolumeDetach VolumeResize VolumeDelete SnapshotCreate SnapshotDelete
     }
     OperationState = operation::OperationState { Running Compensating Done Failed Stuck }

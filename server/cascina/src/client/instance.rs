@@ -39,6 +39,15 @@ pub enum Verb {
         #[command(flatten)]
         wait: Wait,
     },
+    /// Move it to another host while it runs.
+    Migrate {
+        instance: String,
+        /// A host of its class; placement chooses if it is left out.
+        #[arg(long)]
+        to: Option<String>,
+        #[command(flatten)]
+        wait: Wait,
+    },
     /// End it; its disk goes with it.
     Terminate {
         instance: String,
@@ -80,6 +89,11 @@ pub fn run(session: &Session, verb: Verb) -> Done {
         Verb::Start { instance, wait } => power(instance, "start", wait),
         Verb::Stop { instance, wait } => power(instance, "stop", wait),
         Verb::Reboot { instance, wait } => power(instance, "reboot", wait),
+        Verb::Migrate { instance, to, wait } => {
+            let path = format!("{}/migrate", below(PATH, &instance));
+            let answer = session.client.post(&path, &serde_json::json!({ "to": to }))?;
+            session.settle(&format!("move of {instance}"), &answer, &wait)
+        }
         Verb::Terminate { instance, wait } => {
             let answer = session.client.delete(&below(PATH, &instance))?;
             session.settle(&format!("termination of {instance}"), &answer, &wait)

@@ -146,7 +146,7 @@ pub fn run(
     })
 }
 
-fn find(state: &State, who: &Principal, id: InstanceId) -> Result<Arc<Instance>, Refusal> {
+pub fn find(state: &State, who: &Principal, id: InstanceId) -> Result<Arc<Instance>, Refusal> {
     let row = state.rows.instances.get(&id).filter(|row| who.sees(row.tenant));
     let row = row.ok_or_else(|| Refusal::not_found("instance", id))?;
     own_farm(state, who, row.farm)?;

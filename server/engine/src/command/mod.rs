@@ -8,6 +8,7 @@ pub mod host;
 pub mod image;
 pub mod instance;
 pub mod key_pair;
+pub mod migrate;
 pub mod observed;
 pub mod policy;
 pub mod security_group;
@@ -70,6 +71,7 @@ pub fn questions(
         Command::ApproveFarm { farm, approved: true, .. } => farm::approval_questions(state, who, *farm),
         Command::RunInstances { farm, ask } => instance::run_questions(state, who, *farm, ask),
         Command::Power { instances, power } => instance::power_questions(state, who, instances, *power),
+        Command::MigrateInstance { instance, to } => migrate::questions(state, who, *instance, to.as_ref()),
         Command::AllocateAddress { farm, .. } => address::questions(state, who, *farm),
         Command::SetInstance { instance, change } => instance::change_questions(state, who, *instance, change),
         Command::CreateVolume { farm, class, size, snapshot, .. } => {
@@ -119,6 +121,7 @@ pub fn apply(
         Command::DeleteFarm { farm } => Ok(farm::delete(tx, who, *farm)?),
         Command::RunInstances { farm, ask } => instance::run(tx, who, *farm, ask, decisions),
         Command::Power { instances, power } => instance::power(tx, who, instances, *power, decisions),
+        Command::MigrateInstance { instance, .. } => migrate::migrate(tx, who, *instance, decisions),
         Command::SetInstance { instance, change } => Ok(instance::change(tx, who, *instance, change, decisions)?),
         Command::CreateSecurityGroup { farm, name, description, rules, tags } => {
             Ok(security_group::create(tx, who, *farm, name, description, rules, tags)?)

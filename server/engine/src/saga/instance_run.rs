@@ -177,6 +177,7 @@ fn new_instance(
         powered: true,
         note: None,
         host: Some(seat.host),
+        bound_for: None,
         ip,
         mac: network.mac(ip),
         decision: Some(seat.decision),

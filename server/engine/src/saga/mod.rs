@@ -12,6 +12,7 @@ pub mod farm_create;
 pub mod farm_delete;
 pub mod firewall_apply;
 pub mod identity;
+pub mod instance_migrate;
 pub mod instance_power;
 pub mod instance_run;
 pub mod instance_terminate;
@@ -158,6 +159,7 @@ pub fn script(kind: SagaKind) -> Script {
         SagaKind::InstanceStart => of::<instance_power::InstanceStart>(kind),
         SagaKind::InstanceStop => of::<instance_power::InstanceStop>(kind),
         SagaKind::InstanceReboot => of::<instance_power::InstanceReboot>(kind),
+        SagaKind::InstanceMigrate => of::<instance_migrate::InstanceMigrate>(kind),
         SagaKind::InstanceTerminate => of::<instance_terminate::InstanceTerminate>(kind),
         SagaKind::RouterApply => of::<router_apply::RouterApply>(kind),
         SagaKind::FirewallApply => of::<firewall_apply::FirewallApply>(kind),

@@ -195,7 +195,8 @@ pub fn destroy_instances(state: &State, farm: FarmId, ids: &[InstanceId]) -> Wor
     let mut by_host: std::collections::BTreeMap<HostId, Vec<HostCall>> = std::collections::BTreeMap::new();
     for id in ids {
         let Some(instance) = state.rows.instances.get(id).filter(|row| row.is_live()) else { continue };
-        if let Some(on) = instance.host {
+        // One whose move was given up half-way may be on either.
+        for on in instance.host.into_iter().chain(instance.bound_for) {
             let calls = by_host.entry(on).or_default();
             calls.push(HostCall::Destroy { guest: Guest::Instance(*id) });
             calls.extend(instance_run::ending_with(state, *id).iter().map(super::volume::remove));
@@ -227,7 +228,7 @@ pub fn destroy_router(state: &State, farm: FarmId) -> Work {
     Work::Errands(vec![Errand { host, guest: Some(guest), calls }])
 }
 
-fn farm_guests_on(state: &State, farm: FarmId, host: HostId) -> impl Iterator<Item = Guest> + '_ {
+pub fn farm_guests_on(state: &State, farm: FarmId, host: HostId) -> impl Iterator<Item = Guest> + '_ {
     let guests: Vec<Guest> = state.indexes.guests_by_host.of(&host).collect();
     guests.into_iter().filter(move |guest| match guest {
         Guest::Instance(id) => state.rows.instances.get(id).is_some_and(|row| row.farm == farm),
