@@ -76,7 +76,7 @@ async fn inventory(shared: &Shared, host: &Host) -> Option<Inventory> {
     let call = shared.hypervisor.call(&reference, HostCall::Inventory);
     match tokio::time::timeout(shared.call_deadline, call).await {
         Ok(Ok(Reply::Inventory(found))) => Some(found),
-        Ok(Ok(Reply::Done | Reply::Stored(_) | Reply::Console(_)) | Err(_)) | Err(_) => None,
+        Ok(Ok(_) | Err(_)) | Err(_) => None,
     }
 }
 

@@ -13,6 +13,8 @@ use cascina_core::state::{Guest, State};
 use cascina_core::units::Timestamp;
 use cascina_drivers::{FoundGuest, FoundNetwork, GuestState, HostCall, HostRef, Inventory, Place, Stored, VolumeAt};
 
+use crate::saga::site_calls;
+
 /// Hosts asked at the same time.
 pub const ABREAST: usize = 16;
 /// Misses in a row before a host counts as down.
@@ -70,7 +72,7 @@ pub fn difference(state: &State, host: &Host, asked: Timestamp, found: &Inventor
                 same_host(state, asked, guest, &mut difference);
                 difference.calls.extend(volumes(state, host, asked, guest));
             }
-            Some(_) => difference.calls.push(HostCall::Destroy { guest: guest.guest }),
+            Some(_) => difference.calls.push(home(state, guest)),
         }
     }
     for guest in state.indexes.guests_by_host.of(&host.id).filter(|guest| !seen.contains(guest)) {
@@ -112,6 +114,20 @@ pub fn difference(state: &State, host: &Host, asked: Timestamp, found: &Inventor
         }
     }
     difference
+}
+
+/// A guest is where it should not be. One that runs may be the only one there is: a move that was given
+/// up came to its end after all. It goes where its row says, unless it runs there already. What does not
+/// run is a leftover, whose disk may be the guest's own in a store that hosts share.
+fn home(state: &State, found: &FoundGuest) -> HostCall {
+    let evict = HostCall::Evict { guest: found.guest };
+    let (Guest::Instance(id), GuestState::Running) = (found.guest, found.state) else { return evict };
+    let Some(row) = state.rows.instances.get(&id) else { return evict };
+    let Some(host) = row.host.and_then(|host| state.rows.hosts.get(&host)) else { return evict };
+    match site_calls::instance_spec(state, row) {
+        Ok(spec) if row.state == InstanceState::Running => HostCall::Migrate { spec, to: reference(host) },
+        _ => evict,
+    }
 }
 
 /// Whether a host has settled instances of a farm, which its firewall is for.

@@ -99,7 +99,7 @@ impl Simulation {
     ) {
         let found = match reply {
             Ok(HostReply::Inventory(found)) => Some(found),
-            Ok(HostReply::Done | HostReply::Stored(_) | HostReply::Console(_)) | Err(_) => None,
+            Ok(_) | Err(_) => None,
         };
         let Some(process) = &mut self.process else { return };
         let reconciler = &mut process.reconciler;

@@ -6,8 +6,11 @@
 //! firewall lets through and what is on a disk is left to a driver's own tests.
 
 mod guests;
+mod moves;
 mod networks;
 mod storage;
+
+pub use moves::check_moves;
 
 use std::net::Ipv4Addr;
 use std::time::Duration;

@@ -17,7 +17,7 @@ pub mod instance_power;
 pub mod instance_run;
 pub mod instance_terminate;
 pub mod router_apply;
-mod site_calls;
+pub(crate) mod site_calls;
 pub mod snapshot;
 pub mod volume;
 

@@ -2,6 +2,8 @@
 
 use cascina_core::command::Command;
 use cascina_core::host::HostState;
+use cascina_core::instance::InstanceState;
+use cascina_core::state::State;
 use cascina_core::units::{Gib, Size};
 use cascina_drivers::sim::Incident;
 
@@ -32,6 +34,19 @@ pub fn enlist(play: &mut Play) {
     if play.sim.world.strike(&Incident::AddHost { host: host.clone(), capacity }).is_ok() {
         play.ask(Command::AddHost { name: host, class: name("workers"), share: None, uri: "sim:".into(), capacity });
     }
+}
+
+/// An instance goes to a host that somebody names, or to any.
+pub fn migrate(play: &mut Play) {
+    let running = |state: &State| {
+        let rows = state.rows.instances.values().filter(|row| row.state == InstanceState::Running);
+        rows.map(|row| row.id).collect()
+    };
+    let Some(instance) = play.pick(running) else { return };
+    let hosts = play.state().rows.hosts.values().map(|row| row.name.clone()).collect::<Vec<_>>();
+    let which = play.chance.below(hosts.len().max(1) as u64) as usize;
+    let to = if play.chance.permille(500) { hosts.get(which).cloned() } else { None };
+    play.ask(Command::MigrateInstance { instance, to });
 }
 
 pub fn recall(play: &mut Play) {

@@ -131,6 +131,7 @@ const GUESTS: Actions = &[
     (15, groups::modify),
     (15, belongings::key_pairs),
     (20, belongings::tag),
+    (35, houses::migrate),
 ];
 
 const TROUBLES: Actions =

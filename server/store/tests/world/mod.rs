@@ -162,6 +162,7 @@ pub fn instance(id: u64, network: &VirtualNetwork, nth: u32, host: u32, state: I
         powered: true,
         note: None,
         host: Some(HostId(host)),
+        bound_for: None,
         ip,
         mac: network.mac(ip),
         decision: Some(DecisionId(id)),
