@@ -48,6 +48,8 @@ pub fn spec(services: u32, workers: u32, capacity: Size) -> SiteSpec {
         share: ShareId::SITE,
         uri: "sim:".into(),
         capacity,
+        measured: false,
+        facts: None,
         state: HostState::Up,
         note: None,
         created: now,

@@ -4,6 +4,7 @@ mod client;
 mod config;
 mod ec2;
 mod embedded;
+mod hosts;
 mod keys;
 mod listen;
 mod offline;

@@ -15,7 +15,7 @@ use cascina_core::units::{Gib, Size, Timestamp};
 use ipnet::Ipv4Net;
 use serde::Deserialize;
 
-use crate::ranges;
+use crate::{hosts, ranges};
 
 /// The sections that describe the site. What they name is made or brought up to date at every
 /// start; what they do not name is left alone.
@@ -96,8 +96,11 @@ pub struct HostSection {
     share: Option<Name>,
     #[serde(default = "simulated")]
     uri: String,
+    #[serde(default)]
     vcpus: u32,
+    #[serde(default)]
     memory_mib: u64,
+    #[serde(default)]
     disk_gib: u64,
 }
 
@@ -266,22 +269,30 @@ impl SiteFile {
                 ShareId(u32::try_from(position + 1)?)
             }
         };
-        if section.uri != "sim:" {
-            bail!("{} = `{}`; allowed: `sim:` (simulated hosts)", key("uri"), section.uri);
+        let simulated = section.uri == "sim:";
+        if let Err(allowed) = hosts::scheme(&section.uri) {
+            bail!("{} = `{}`; allowed: {allowed}", key("uri"), section.uri);
+        }
+        if names.len() > 1 && !simulated && !section.uri.contains("{name}") {
+            bail!("{} = `{}` for {} hosts; allowed: an address with {{name}} in it", key("uri"), section.uri, names.len());
         }
         let real = Size::new(section.vcpus, section.memory_mib, section.disk_gib);
-        if section.vcpus == 0 || section.memory_mib == 0 {
+        // A real host of which nothing is said tells its own.
+        let measured = real == Size::ZERO && !simulated;
+        if !measured && (section.vcpus == 0 || section.memory_mib == 0) {
             bail!("{} = {real}; allowed: at least 1 vCPU and 1 MiB", key("vcpus, memory_mib"));
         }
         let capacity = class.offered(real);
-        let host = |name| Host {
+        let host = |name: Name| Host {
             id: HostId(0),
+            uri: section.uri.replace("{name}", name.as_str()),
             name,
             class: class.name.clone(),
             share,
-            uri: section.uri.clone(),
             capacity,
-            state: HostState::Up,
+            measured,
+            facts: None,
+            state: if measured { HostState::Enrolling } else { HostState::Up },
             note: None,
             created: Timestamp(0),
             updated: Timestamp(0),

@@ -420,6 +420,11 @@ pub enum Command {
         up: bool,
         note: Option<String>,
     },
+    /// A host told what it is.
+    HostDescribed {
+        host: HostId,
+        facts: Box<crate::host::HostFacts>,
+    },
     /// Reality differs from the rows: an instance is gone or stopped by itself.
     InstanceSeen {
         instance: InstanceId,

@@ -159,6 +159,8 @@ mod tests {
                 share: ShareId(share),
                 uri: String::new(),
                 capacity: Size::new(16, 65536, 1000),
+                measured: false,
+                facts: None,
                 state,
                 note: None,
                 created: Timestamp(0),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{HostId, ShareId};
 use crate::name::Name;
-use crate::units::{Gib, Size, Timestamp, Vcpus};
+use crate::units::{Gib, Mib, Size, Timestamp, Vcpus};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -65,11 +65,46 @@ pub struct Host {
     pub uri: String,
     /// What guests may have in all: real capacity times overcommit.
     pub capacity: Size,
+    /// The capacity is what the host says itself, and nobody else's word.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub measured: bool,
+    /// What it said when it was last asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<HostFacts>,
     pub state: HostState,
     /// Why it is in this state, for people.
     pub note: Option<String>,
     pub created: Timestamp,
     pub updated: Timestamp,
+}
+
+impl Host {
+    /// It is a simulated one.
+    pub fn is_simulated(&self) -> bool {
+        self.uri.starts_with("sim:")
+    }
+}
+
+/// What a host is, as it says itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostFacts {
+    /// For people: what runs guests there, and its version.
+    pub hypervisor: String,
+    /// vCPUs, memory, and room for disks of guests, whether or not they are used.
+    pub capacity: Size,
+    /// Its processors and memory by NUMA node.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<NumaNode>,
+    /// Guests run on the processor itself, and not on an emulated one.
+    pub accelerated: bool,
+    /// Disks lie where all hosts of the class reach them.
+    pub shared_storage: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NumaNode {
+    pub vcpus: u32,
+    pub memory: Mib,
 }
 
 /// A stakeholder's part of the hosts.

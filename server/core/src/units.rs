@@ -63,6 +63,16 @@ impl Size {
         self.vcpus <= room.vcpus && self.memory <= room.memory && self.disk <= room.disk
     }
 
+    /// Of each the larger.
+    #[must_use]
+    pub fn at_least(self, other: Size) -> Size {
+        Size {
+            vcpus: self.vcpus.max(other.vcpus),
+            memory: self.memory.max(other.memory),
+            disk: self.disk.max(other.disk),
+        }
+    }
+
     #[must_use]
     pub fn saturating_sub(self, other: Size) -> Size {
         Size {

@@ -10,6 +10,7 @@ pub mod sim;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+pub use cascina_core::host::{HostFacts, NumaNode};
 use cascina_core::id::{FarmId, HostId, NetworkId, OperationId, SnapshotId, VolumeId};
 use cascina_core::launch::Bytes;
 use cascina_core::name::Name;
@@ -202,28 +203,6 @@ pub struct FoundNetwork {
 pub struct Stored {
     pub volumes: Vec<(VolumeId, FarmId)>,
     pub snapshots: Vec<(SnapshotId, FarmId)>,
-}
-
-/// What a host is, as it says itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HostFacts {
-    /// For people: what runs guests there, and its version.
-    pub hypervisor: String,
-    /// vCPUs, memory, and room for disks of guests, whether or not they are used.
-    pub capacity: Size,
-    /// Its processors and memory by NUMA node.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub nodes: Vec<NumaNode>,
-    /// Guests run on the processor itself, and not on an emulated one.
-    pub accelerated: bool,
-    /// Disks lie where all hosts of the class reach them.
-    pub shared_storage: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NumaNode {
-    pub vcpus: u32,
-    pub memory: Mib,
 }
 
 /// What a guest has used since it came up: counters that only grow.

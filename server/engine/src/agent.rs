@@ -1,19 +1,25 @@
 //! Loops without input: they look, compare, and propose. Woken by time; missing a turn does no harm.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cascina_core::command::Command;
 use cascina_core::host::Host;
+use cascina_core::id::HostId;
 use cascina_core::name::Name;
 use cascina_core::principal::Principal;
 use cascina_core::units::Timestamp;
-use cascina_drivers::{HostCall, Inventory, Reply};
+use cascina_drivers::{HostCall, HostEvent, Inventory, Reply};
+use tokio::sync::broadcast;
 
 use crate::command::observed;
 use crate::engine::{Engine, Request, Shared};
 use crate::reconcile::{ABREAST, Misses, difference, reference, unowned};
 use crate::saga::store_host;
+
+/// How long what hosts say is gathered before somebody looks.
+const GATHER: Duration = Duration::from_millis(200);
 
 /// Frees what has expired and forgets what is over.
 pub async fn sweep(engine: Engine) {
@@ -35,10 +41,57 @@ async fn ask(engine: &Engine, command: Command) {
 
 /// Compares every host with the rows: reports what differs, sweeps what nobody owns.
 pub async fn reconcile(engine: Engine, every: Duration) {
-    let mut misses = Misses::default();
+    let mut eyes = Eyes { misses: Misses::default(), described: BTreeSet::new() };
+    let mut events = engine.shared().hypervisor.events();
+    // What hosts that have not told what they are can hold is wanted before anything else.
+    eyes.look(&engine, engine.read(|state| state.rows.hosts.values().filter(|row| !row.is_simulated()).cloned().collect())).await;
+    let mut all = tokio::time::interval_at(tokio::time::Instant::now() + every, every);
+    all.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        tokio::time::sleep(every).await;
-        let hosts: Vec<Arc<Host>> = engine.read(|state| state.rows.hosts.values().cloned().collect());
+        tokio::select! {
+            _ = all.tick() => {
+                eyes.look(&engine, engine.read(|state| state.rows.hosts.values().cloned().collect())).await;
+                for class in engine.read(|state| state.rows.classes.keys().cloned().collect::<Vec<_>>()) {
+                    sweep_store(&engine, &class).await;
+                }
+            }
+            some = told(&mut events) => {
+                let rows = engine.read(|state| some.iter().filter_map(|id| state.rows.hosts.get(id).cloned()).collect());
+                eyes.look(&engine, rows).await;
+            }
+        }
+    }
+}
+
+/// Hosts that said something, together with those that do soon after: one change is often several events.
+async fn told(events: &mut Option<broadcast::Receiver<HostEvent>>) -> BTreeSet<HostId> {
+    let Some(from) = events else { return std::future::pending().await };
+    let mut some = BTreeSet::new();
+    match from.recv().await {
+        Ok(event) => some.insert(event.host),
+        // The next turn looks at all hosts.
+        Err(broadcast::error::RecvError::Lagged(_)) => return some,
+        Err(broadcast::error::RecvError::Closed) => {
+            *events = None;
+            return some;
+        }
+    };
+    tokio::time::sleep(GATHER).await;
+    while let Ok(event) = from.try_recv() {
+        some.insert(event.host);
+    }
+    some
+}
+
+/// What is remembered between looks.
+struct Eyes {
+    misses: Misses,
+    /// Who told what it is since it was last out of sight.
+    described: BTreeSet<HostId>,
+}
+
+impl Eyes {
+    async fn look(&mut self, engine: &Engine, hosts: Vec<Arc<Host>>) {
         for group in hosts.chunks(ABREAST) {
             let asked: Vec<_> = group
                 .iter()
@@ -54,29 +107,47 @@ pub async fn reconcile(engine: Engine, every: Duration) {
             for task in asked {
                 let Ok((host, asked, found)) = task.await else { continue };
                 let report = match &found {
-                    Some(_) => misses.answered(&host),
-                    None => misses.missed(&host),
+                    Ok(_) => self.misses.answered(&host),
+                    Err(why) => self.misses.missed(&host, why),
                 };
                 if let Some(command) = report {
-                    ask(&engine, command).await;
+                    ask(engine, command).await;
                 }
-                if let Some(found) = found {
-                    compare(&engine, &host, asked, found).await;
+                let Ok(found) = found else {
+                    self.described.remove(&host.id);
+                    continue;
+                };
+                if !host.is_simulated() && !self.described.contains(&host.id) {
+                    self.describe(engine, &host).await;
                 }
+                compare(engine, &host, asked, found).await;
             }
         }
-        for class in engine.read(|state| state.rows.classes.keys().cloned().collect::<Vec<_>>()) {
-            sweep_store(&engine, &class).await;
+    }
+
+    async fn describe(&mut self, engine: &Engine, host: &Host) {
+        let shared = engine.shared();
+        let reference = reference(host);
+        let call = shared.hypervisor.call(&reference, HostCall::Describe);
+        match tokio::time::timeout(shared.call_deadline, call).await {
+            Ok(Ok(Reply::Facts(facts))) => {
+                self.described.insert(host.id);
+                ask(engine, Command::HostDescribed { host: host.id, facts }).await;
+            }
+            Ok(Ok(_)) | Err(_) => tracing::warn!(host.name = %host.name, "it did not tell what it is"),
+            Ok(Err(error)) => tracing::warn!(host.name = %host.name, error = %error, "it did not tell what it is"),
         }
     }
 }
 
-async fn inventory(shared: &Shared, host: &Host) -> Option<Inventory> {
+async fn inventory(shared: &Shared, host: &Host) -> Result<Inventory, String> {
     let reference = reference(host);
     let call = shared.hypervisor.call(&reference, HostCall::Inventory);
     match tokio::time::timeout(shared.call_deadline, call).await {
-        Ok(Ok(Reply::Inventory(found))) => Some(found),
-        Ok(Ok(_) | Err(_)) | Err(_) => None,
+        Ok(Ok(Reply::Inventory(found))) => Ok(found),
+        Ok(Ok(_)) => Err("its driver answered something else".into()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("no answer within {:?}", shared.call_deadline)),
     }
 }
 

@@ -25,19 +25,28 @@ const MISSES: u32 = 3;
 pub struct Misses(BTreeMap<HostId, u32>);
 
 impl Misses {
-    /// What to propose about a host that answered.
+    /// What to propose about a host that answered. One that is to tell its own capacity is up when it has.
     pub fn answered(&mut self, host: &Host) -> Option<Command> {
         self.0.remove(&host.id);
-        (host.state == HostState::Down).then_some(Command::HostSeen { host: host.id, up: true, note: None })
+        (host.state == HostState::Down && !is_unmeasured(host)).then_some(Command::HostSeen { host: host.id, up: true, note: None })
     }
 
     /// What to propose about a host that did not.
-    pub fn missed(&mut self, host: &Host) -> Option<Command> {
+    pub fn missed(&mut self, host: &Host, why: &str) -> Option<Command> {
         let missed = self.0.entry(host.id).or_default();
         *missed += 1;
-        let note = || Some(format!("no answer to {MISSES} inventories in a row"));
-        (*missed == MISSES).then(|| Command::HostSeen { host: host.id, up: false, note: note() })
+        // One that never answered was not counted on yet.
+        let (enough, note) = match host.state {
+            HostState::Enrolling => (*missed == 1, why.to_owned()),
+            _ => (*missed == MISSES, format!("no answer to {MISSES} inventories in a row: {why}")),
+        };
+        enough.then(|| Command::HostSeen { host: host.id, up: false, note: Some(note) })
     }
+}
+
+/// Nobody knows yet what it can hold.
+pub fn is_unmeasured(host: &Host) -> bool {
+    host.measured && host.facts.is_none()
 }
 
 pub fn reference(host: &Host) -> HostRef {

@@ -148,7 +148,7 @@ impl Simulation {
         let Reconciler { misses, todo, .. } = &mut process.reconciler;
         let report = match &found {
             Some(_) => misses.answered(&host),
-            None => misses.missed(&host),
+            None => misses.missed(&host, "it cannot be reached"),
         };
         if let Some(found) = found {
             todo.push_front(Todo::Compare(host, asked, Arc::new(found)));

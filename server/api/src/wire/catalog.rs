@@ -104,8 +104,43 @@ pub struct Host {
     pub guests: usize,
     pub state: HostState,
     pub note: Option<String>,
+    /// What it says itself; none of what is simulated or was never reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Facts>,
     pub created: String,
     pub updated: String,
+}
+
+/// What a host says that it is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Facts {
+    pub hypervisor: String,
+    /// Real ones, whether or not they are used.
+    pub capacity: Size,
+    pub nodes: Vec<NumaNode>,
+    /// Guests run on its processors themselves, and not on emulated ones.
+    pub accelerated: bool,
+    /// Disks lie where all hosts of the class reach them.
+    pub shared_storage: bool,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NumaNode {
+    pub vcpus: u32,
+    pub memory_mib: u64,
+}
+
+impl Facts {
+    fn of(facts: &host::HostFacts) -> Facts {
+        let node = |node: &host::NumaNode| NumaNode { vcpus: node.vcpus, memory_mib: node.memory.0 };
+        Facts {
+            hypervisor: facts.hypervisor.clone(),
+            capacity: facts.capacity.into(),
+            nodes: facts.nodes.iter().map(node).collect(),
+            accelerated: facts.accelerated,
+            shared_storage: facts.shared_storage,
+        }
+    }
 }
 
 /// What of a host stands in other tables.
@@ -129,6 +164,7 @@ impl Host {
             guests: beside.guests,
             state: row.state.into(),
             note: row.note.clone(),
+            facts: row.facts.as_ref().map(Facts::of),
             created: time(row.created),
             updated: time(row.updated),
         }
@@ -152,9 +188,13 @@ pub struct NewHost {
     /// Where its hypervisor answers.
     #[serde(default = "simulated")]
     pub uri: String,
-    /// Real ones; the class says how many more are offered.
+    /// Real ones; the class says how many more are offered. A real host of which nothing is said tells
+    /// its own capacity.
+    #[serde(default)]
     pub vcpus: u32,
+    #[serde(default)]
     pub memory_mib: u64,
+    #[serde(default)]
     pub disk_gib: u64,
 }
 

@@ -21,11 +21,12 @@ pub enum HostVerb {
         /// Where its hypervisor answers.
         #[arg(long, default_value = "sim:")]
         uri: String,
-        #[arg(long)]
+        /// Real ones. A real host of which nothing is said tells its own capacity.
+        #[arg(long, default_value_t = 0)]
         vcpus: u32,
-        #[arg(long)]
+        #[arg(long, default_value_t = 0)]
         memory_mib: u64,
-        #[arg(long)]
+        #[arg(long, default_value_t = 0)]
         disk_gib: u64,
     },
     /// It takes nothing new; what runs there goes on.

@@ -52,6 +52,8 @@ fn spec() -> SiteSpec {
         share: ShareId(0),
         uri: "sim:".into(),
         capacity: Size::new(16, 65536, 1000),
+        measured: false,
+        facts: None,
         state: HostState::Up,
         note: None,
         created: now,

@@ -75,8 +75,11 @@ pub fn add(
         None => ShareId::SITE,
         Some(name) => *tx.state().indexes.share_names.get(name).ok_or_else(|| Refusal::not_found("share", name))?,
     };
-    if capacity.vcpus.0 == 0 || capacity.memory.0 == 0 {
-        return Err(Refusal::invalid("capacity", capacity, "at least 1 vCPU and 1 MiB"));
+    // A real host that nobody gave a capacity tells its own.
+    let measured = capacity == Size::ZERO && !uri.starts_with("sim:");
+    if !measured && (capacity.vcpus.0 == 0 || capacity.memory.0 == 0) {
+        let allowed = "at least 1 vCPU and 1 MiB, or none at all for a real host, which tells its own";
+        return Err(Refusal::invalid("capacity", capacity, allowed));
     }
     let id = HostId(tx.state().rows.hosts.keys().last().map_or(1, |last| last.0 + 1));
     tx.put(Host {
@@ -86,7 +89,9 @@ pub fn add(
         share,
         uri: uri.into(),
         capacity: class_row.offered(capacity),
-        state: HostState::Up,
+        measured,
+        facts: None,
+        state: if measured { HostState::Enrolling } else { HostState::Up },
         note: None,
         created: tx.now,
         updated: tx.now,

@@ -2,7 +2,7 @@
 
 use cascina_core::command::Outcome;
 use cascina_core::farm::{Farm, FarmState};
-use cascina_core::host::{Host, HostState};
+use cascina_core::host::{Host, HostFacts, HostState};
 use cascina_core::id::{HostId, InstanceId, NetworkId, ReceiptId, RouterId, VolumeId};
 use cascina_core::instance::InstanceState;
 use cascina_core::launch::OnShutdown;
@@ -12,7 +12,7 @@ use cascina_core::principal::Principal;
 use cascina_core::refusal::Refusal;
 use cascina_core::state::{Key, Receipt, State};
 use cascina_core::tag::{InterfaceNumber, Resource};
-use cascina_core::units::Timestamp;
+use cascina_core::units::{Gib, Timestamp};
 
 use super::{admin, outcome, tag, told};
 use crate::saga::{self, Answer, firewall_apply, instance_run};
@@ -32,6 +32,35 @@ pub fn host(tx: &mut Tx<'_>, who: &Principal, id: HostId, up: bool, note: Option
     tx.put(Host { state, note: note.map(String::from), updated: tx.now, ..Host::clone(&row) });
     let (kind, word) = if up { ("host.up", "answers again") } else { ("host.down", "does not answer") };
     tx.tell(told(kind, &row.name, format!("host {} {word}", row.name)));
+    Ok(outcome(&row.name))
+}
+
+/// A host told what it is. From now on it offers that, if nobody else said what it may.
+pub fn described(tx: &mut Tx<'_>, who: &Principal, id: HostId, facts: &HostFacts) -> Result<Outcome, Refusal> {
+    admin(who, "report hosts")?;
+    let row = tx.state().rows.hosts.get(&id).cloned().ok_or_else(|| Refusal::not_found("host", id))?;
+    let state = match row.state {
+        HostState::Enrolling | HostState::Down => HostState::Up,
+        state => state,
+    };
+    if row.facts.as_ref() == Some(facts) && row.state == state {
+        return Ok(outcome(&row.name));
+    }
+    let mut capacity = row.capacity;
+    if let Some(class) = tx.state().rows.classes.get(&row.class).filter(|_| row.measured) {
+        let mut real = facts.capacity;
+        if facts.shared_storage {
+            // Each may fill its part of what they share.
+            let sharers = tx.state().rows.hosts.values().filter(|host| host.class == row.class).count();
+            real.disk = Gib(real.disk.0 / sharers.max(1) as u64);
+        }
+        // What its guests have been promised stays promised.
+        capacity = class.offered(real).at_least(tx.state().used_on(id));
+    }
+    let note = if row.state == state { row.note.clone() } else { None };
+    tx.put(Host { state, note, capacity, facts: Some(facts.clone()), updated: tx.now, ..Host::clone(&row) });
+    let text = format!("host {} is {} with {}", row.name, facts.hypervisor, facts.capacity);
+    tx.tell(told("host.described", &row.name, text));
     Ok(outcome(&row.name))
 }
 

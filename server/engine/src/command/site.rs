@@ -93,7 +93,10 @@ fn put_host(tx: &mut Tx<'_>, host: &Host, shares: &[ShareId], changes: &mut u32)
     };
     let old = tx.state().indexes.host_names.get(&host.name).and_then(|id| tx.state().rows.hosts.get(id).cloned());
     let same =
-        |old: &Host| (&old.class, old.share, &old.uri, old.capacity) == (&host.class, share, &host.uri, host.capacity);
+        |old: &Host| {
+        let capacity = old.measured == host.measured && (host.measured || old.capacity == host.capacity);
+        (&old.class, old.share, &old.uri) == (&host.class, share, &host.uri) && capacity
+    };
     if old.as_ref().is_some_and(|old| same(old)) {
         return;
     }
@@ -105,8 +108,19 @@ fn put_host(tx: &mut Tx<'_>, host: &Host, shares: &[ShareId], changes: &mut u32)
         Some(old) => old.id,
         None => HostId(tx.state().rows.hosts.keys().last().map_or(1, |last| last.0 + 1)),
     };
-    let state = old.as_ref().map_or(host.state, |old| old.state);
+    let measured = host.measured;
+    let capacity = match &old {
+        // Until it tells again.
+        Some(old) if measured => old.capacity,
+        _ => capacity,
+    };
+    let facts = old.as_ref().filter(|old| old.uri == host.uri).and_then(|old| old.facts.clone());
+    let state = match &old {
+        Some(old) if measured && facts.is_none() && old.state == HostState::Up => HostState::Enrolling,
+        Some(old) => old.state,
+        None => host.state,
+    };
     let created = old.map_or(tx.now, |old| old.created);
-    tx.put(Host { id, share, capacity, state, note: None, created, updated: tx.now, ..host.clone() });
+    tx.put(Host { id, share, capacity, facts, state, note: None, created, updated: tx.now, ..host.clone() });
     *changes += 1;
 }

@@ -46,6 +46,8 @@ pub fn spec(public: u8) -> SiteSpec {
         share: ShareId(share),
         uri: "sim:".into(),
         capacity: Size::new(16, 65536, 1000),
+        measured: false,
+        facts: None,
         state: HostState::Up,
         note: None,
         created: now,

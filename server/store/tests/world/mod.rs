@@ -58,6 +58,8 @@ pub fn host(id: u32) -> Host {
         share: ShareId(1),
         uri: "sim:".into(),
         capacity: Size::new(1600, 6_400_000, 100_000),
+        measured: false,
+        facts: None,
         state: HostState::Up,
         note: None,
         created: Timestamp(0),
