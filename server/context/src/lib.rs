@@ -11,6 +11,7 @@
 
 pub mod disk;
 pub mod hostname;
+pub mod metadata;
 pub mod seed;
 
 pub use hostname::Hostname;
