@@ -1,0 +1,3 @@
+//! Real hosts, through libvirt.
+
+pub mod xml;
