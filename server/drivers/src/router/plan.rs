@@ -40,10 +40,7 @@ impl Lan {
 
     /// Whether a guest may have the address.
     pub fn is_guest(&self, ip: Ipv4Addr) -> bool {
-        self.cidr.contains(&ip)
-            && ip != self.address
-            && ip != self.cidr.network()
-            && ip != self.cidr.broadcast()
+        self.cidr.contains(&ip) && ip != self.address && ip != self.cidr.network() && ip != self.cidr.broadcast()
     }
 
     /// Every address that a guest may have.

@@ -1,15 +1,32 @@
 //! Files as one archive, byte for byte the same for the same files.
 
+use cascina_core::network::Mac;
+
 use super::files::Files;
 
 const BLOCK: usize = 512;
+
+/// First on the appliance's disk: how the disk is told from others, and which port is which.
+const PORTS: &str = "cascina-router";
 
 /// A POSIX `ustar` archive: mode 0644, owned by root, without times.
 ///
 /// Paths of more than 100 bytes, and files of 8 GiB, have no place in it: that of a router has none.
 pub fn tar(files: &Files) -> Vec<u8> {
+    archive(files.iter().map(|(path, content)| (path.as_str(), content.as_slice())))
+}
+
+/// The disk from which an appliance takes what to do at boot: an archive as that of [`tar`], but that its
+/// first entry says which MAC address each of its ports has.
+pub fn disk(files: &Files, lan: Mac, wan: Mac) -> Vec<u8> {
+    let ports = format!("lan {lan}\nwan {wan}\n");
+    let rest = files.iter().map(|(path, content)| (path.as_str(), content.as_slice()));
+    archive(std::iter::once((PORTS, ports.as_bytes())).chain(rest.filter(|(path, _)| *path != PORTS)))
+}
+
+fn archive<'a>(entries: impl Iterator<Item = (&'a str, &'a [u8])>) -> Vec<u8> {
     let mut archive = Vec::new();
-    for (path, content) in files {
+    for (path, content) in entries {
         archive.extend_from_slice(&header(path, content.len()));
         archive.extend_from_slice(content);
         archive.resize(archive.len().next_multiple_of(BLOCK), 0);

@@ -72,7 +72,9 @@ fn word(ip: Ipv4Addr) -> String {
 fn network(plan: &RouterPlan, devices: &Devices) -> String {
     let lan = &plan.lan;
     let mut uci = Uci(String::new());
-    uci.section("interface", "loopback").options(&[("device", "lo"), ("proto", "static")]).list("ipaddr", ["127.0.0.1/8"]);
+    uci.section("interface", "loopback")
+        .options(&[("device", "lo"), ("proto", "static")])
+        .list("ipaddr", ["127.0.0.1/8"]);
     uci.section("device", "lan_port").option("name", &devices.lan).option("macaddr", lan.mac).option("mtu", lan.mtu);
     let metadata = plan.metadata.map(|_| format!("{METADATA}/32"));
     uci.section("interface", "lan")
@@ -120,10 +122,8 @@ fn dhcp(plan: &RouterPlan) -> String {
         ("dhcpv6", "disabled"),
         ("ra", "disabled"),
     ]);
-    uci.option("limit", lan.cidr.hosts().count()).list(
-        "dhcp_option",
-        [format!("3,{}", lan.address), format!("6,{}", lan.address), format!("26,{}", lan.mtu)],
-    );
+    uci.option("limit", lan.cidr.hosts().count())
+        .list("dhcp_option", [format!("3,{}", lan.address), format!("6,{}", lan.address), format!("26,{}", lan.mtu)]);
     let mut leases: Vec<Ipv4Addr> = match lan.knows_all() {
         true => lan.guests().collect(),
         false => plan.names.iter().map(|(ip, _)| *ip).collect(),
@@ -164,7 +164,9 @@ fn firewall(plan: &RouterPlan) -> String {
     uci.section("rule", "dns").options(&[("name", "DNS"), ("src", "lan"), ("proto", "tcp udp"), ("dest_port", "53")]);
     uci.option("dest_ip", plan.lan.address).option("target", "ACCEPT");
     for zone in ["lan", "wan"] {
-        uci.section("rule", &format!("ping_{zone}")).option("name", format_args!("ping from {zone}")).option("src", zone);
+        uci.section("rule", &format!("ping_{zone}"))
+            .option("name", format_args!("ping from {zone}"))
+            .option("src", zone);
         uci.options(&[("proto", "icmp"), ("icmp_type", "echo-request"), ("limit", "50/second"), ("target", "ACCEPT")]);
     }
     if let Some(metadata) = &plan.metadata {

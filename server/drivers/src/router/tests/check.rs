@@ -32,7 +32,8 @@ fn without_an_address_of_its_own_a_router_leaves_by_the_lowest_that_is_mapped() 
 
 #[test]
 fn metadata_tells_farms_apart_by_their_segment() {
-    let metadata = |seen_as| Some(MetadataSettings { to: "192.0.2.80:8775".parse().unwrap(), seen_as: Some(net(seen_as)) });
+    let metadata =
+        |seen_as| Some(MetadataSettings { to: "192.0.2.80:8775".parse().unwrap(), seen_as: Some(net(seen_as)) });
     let seen = |seen_as| {
         let settings = RouterSettings { metadata: metadata(seen_as), ..settings() };
         plan(&settings, &network(), &router(), 1, &config()).map(|plan| plan.metadata.unwrap().seen_as.unwrap())

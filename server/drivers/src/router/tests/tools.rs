@@ -118,6 +118,25 @@ fn tar_takes_whatever_archive() {
 }
 
 #[test]
+fn a_disk_is_an_archive_that_begins_with_its_ports() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = render(&RouterPlan::new(full()).unwrap(), &Target::Linux);
+    let (lan, wan) = (router().mac, wan_mac(router().mac));
+    let disk = disk(&files, lan, wan);
+    assert_eq!(disk.len() % 512, 0);
+    std::fs::write(folder.path().join("disk"), &disk).unwrap();
+    let tar = |args: &[&str]| Command::new("tar").args(args).current_dir(folder.path()).output().unwrap();
+    let listed = said(&tar(&["-tf", "disk"]));
+    let expected: Vec<&str> = std::iter::once("cascina-router").chain(files.keys().map(String::as_str)).collect();
+    assert_eq!(listed.lines().collect::<Vec<_>>(), expected);
+    assert_eq!(said(&tar(&["-xOf", "disk", "cascina-router"])), format!("lan {lan}\nwan {wan}\n"));
+    // Whoever renders a file of that name does not get to say which port is which.
+    let mut more = files;
+    more.insert("cascina-router".into(), b"lan 02:00:00:00:00:01\n".to_vec());
+    assert_eq!(super::disk(&more, lan, wan), disk);
+}
+
+#[test]
 fn shells_take_the_script() {
     for shell in [&["sh"][..], &["busybox", "sh"], &["bash", "--posix"]] {
         if !installed(shell[0]) {
