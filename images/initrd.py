@@ -13,6 +13,7 @@ A recipe has a line for each thing, in any order:
     folder PATH [MODE]         an empty folder
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -69,9 +70,17 @@ class Recipe:
             case _:
                 raise ValueError(f"a recipe has no `{what}`")
 
+    def read(self, path):
+        """A file of a package; where it is a link, what it means in the tree and not on this machine."""
+        for _ in range(10):
+            if not (self.tree / path).is_symlink():
+                return (self.tree / path).read_bytes()
+            path = os.path.normpath(os.path.join("/", os.path.dirname(path), os.readlink(self.tree / path))).strip("/")
+        raise ValueError(f"{path} is a link that goes in circles")
+
     def program(self, path):
         path = path.strip("/")
-        content = (self.tree / path).read_bytes()
+        content = self.read(path)
         self.archive.file(path, content, 0o755)
         loader, libraries = elf.needs(content)
         if loader:
@@ -81,14 +90,14 @@ class Recipe:
 
     def find_library(self, name):
         for folder in LIBRARIES:
-            if (self.tree / folder / name).exists():
+            if os.path.lexists(self.tree / folder / name):
                 return f"{folder}/{name}"
         raise ValueError(f"no package has the library {name}")
 
     def library(self, path):
         if self.archive.has(path):
             return
-        content = (self.tree / path).read_bytes()
+        content = self.read(path)
         self.archive.file(path, content, 0o755)
         for name in elf.needs(content)[1]:
             self.library(self.find_library(name))
