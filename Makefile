@@ -3,7 +3,7 @@
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= never
 
-.PHONY: demo test lint deps clients policies bench soak
+.PHONY: demo test lint deps clients policies bench soak images
 
 # A server on simulated hosts, and what people do with it, in about half a minute after building. It
 # goes on until Ctrl-C; `make demo KEEP=0` ends it, `make demo TRACE=folder` replays your own trace.
@@ -55,6 +55,11 @@ $(CLIENTS)/installed: tests/clients/requirements.txt
 # Rebuilds policies/dist; says what to install if no compiler for wasm32 is there.
 policies:
 	sh policies/build.sh
+
+# What runs on real hosts: the router of a farm, and guests to test with. Says what to install if something
+# is missing; `make images REFRESH=1` takes what is newer in Debian by now.
+images:
+	$(MAKE) -C images
 
 # Prints the tables of docs/performance.md; ten minutes after building, on a machine that does nothing else.
 # The comparisons bring other policy engines along, which no other target builds.
