@@ -274,7 +274,12 @@ impl SiteFile {
             bail!("{} = `{}`; allowed: {allowed}", key("uri"), section.uri);
         }
         if names.len() > 1 && !simulated && !section.uri.contains("{name}") {
-            bail!("{} = `{}` for {} hosts; allowed: an address with {{name}} in it", key("uri"), section.uri, names.len());
+            bail!(
+                "{} = `{}` for {} hosts; allowed: an address with {{name}} in it",
+                key("uri"),
+                section.uri,
+                names.len()
+            );
         }
         let real = Size::new(section.vcpus, section.memory_mib, section.disk_gib);
         // A real host of which nothing is said tells its own.

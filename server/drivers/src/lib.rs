@@ -97,8 +97,9 @@ pub enum HostCall {
     Reboot { guest: Guest, operation: OperationId },
     /// Neither guest nor disk is left.
     Destroy { guest: Guest },
-    /// The guest runs on the other host with all that it had, and nothing of it is left on this one. The
-    /// other host must have its network. What is left here of a guest that runs there already goes.
+    /// The guest is on the other host as it was on this one, running if it ran, and nothing of it is left
+    /// here. The other host must have the network of one that runs. Of two, one here and one there, the
+    /// one that runs stays, or else that there.
     Migrate { spec: GuestSpec, to: HostRef },
     /// Nothing of the guest is left on this host. A disk that other hosts reach stays.
     Evict { guest: Guest },

@@ -44,7 +44,11 @@ pub async fn reconcile(engine: Engine, every: Duration) {
     let mut eyes = Eyes { misses: Misses::default(), described: BTreeSet::new() };
     let mut events = engine.shared().hypervisor.events();
     // What hosts that have not told what they are can hold is wanted before anything else.
-    eyes.look(&engine, engine.read(|state| state.rows.hosts.values().filter(|row| !row.is_simulated()).cloned().collect())).await;
+    eyes.look(
+        &engine,
+        engine.read(|state| state.rows.hosts.values().filter(|row| !row.is_simulated()).cloned().collect()),
+    )
+    .await;
     let mut all = tokio::time::interval_at(tokio::time::Instant::now() + every, every);
     all.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

@@ -28,7 +28,11 @@ impl Misses {
     /// What to propose about a host that answered. One that is to tell its own capacity is up when it has.
     pub fn answered(&mut self, host: &Host) -> Option<Command> {
         self.0.remove(&host.id);
-        (host.state == HostState::Down && !is_unmeasured(host)).then_some(Command::HostSeen { host: host.id, up: true, note: None })
+        (host.state == HostState::Down && !is_unmeasured(host)).then_some(Command::HostSeen {
+            host: host.id,
+            up: true,
+            note: None,
+        })
     }
 
     /// What to propose about a host that did not.
@@ -125,17 +129,16 @@ pub fn difference(state: &State, host: &Host, asked: Timestamp, found: &Inventor
     difference
 }
 
-/// A guest is where it should not be. One that runs may be the only one there is: a move that was given
-/// up came to its end after all. It goes where its row says, unless it runs there already. What does not
-/// run is a leftover, whose disk may be the guest's own in a store that hosts share.
+/// A guest is where it should not be. It may be the only one there is, if a move that was given up came to
+/// its end after all: it goes where its row says, unless it is there already. Of a router nothing is lost.
 fn home(state: &State, found: &FoundGuest) -> HostCall {
     let evict = HostCall::Evict { guest: found.guest };
-    let (Guest::Instance(id), GuestState::Running) = (found.guest, found.state) else { return evict };
+    let Guest::Instance(id) = found.guest else { return evict };
     let Some(row) = state.rows.instances.get(&id) else { return evict };
     let Some(host) = row.host.and_then(|host| state.rows.hosts.get(&host)) else { return evict };
     match site_calls::instance_spec(state, row) {
-        Ok(spec) if row.state == InstanceState::Running => HostCall::Migrate { spec, to: reference(host) },
-        _ => evict,
+        Ok(spec) => HostCall::Migrate { spec, to: reference(host) },
+        Err(_) => evict,
     }
 }
 

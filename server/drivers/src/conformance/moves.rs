@@ -14,7 +14,10 @@ pub async fn check_moves(driver: &dyn Hypervisor, hosts: [&HostRef; 2], trial: &
     one.done("a network can be defined", &define).await;
     let stage = HostCall::StageDisk { spec: spec.clone(), image: trial.instance_image.clone() };
     one.done("a disk can be staged", &stage).await;
-    one.refused("a guest that does not run does not move", &migrate(hosts[1])).await;
+    one.twice("a guest that was not booted yet can be moved, twice", &migrate(hosts[1])).await;
+    one.guest_is("nothing is left of a disk that went", guest, None).await;
+    two.guest_is("a disk that came is staged", guest, Some(GuestState::Staged)).await;
+    two.done("it can go back", &migrate(hosts[0])).await;
     one.done("a guest can be booted", &HostCall::Boot { spec: spec.clone() }).await;
     one.refused("a guest does not go where its network is not", &migrate(hosts[1])).await;
     one.guest_is("a guest that could not go goes on", guest, Some(GuestState::Running)).await;

@@ -324,7 +324,7 @@ impl Machine {
     }
 
     /// Room for `wanted` once `instead` is given back?
-    fn room_for(&self, wanted: Size, instead: Size) -> Result<(), No> {
+    pub(super) fn room_for(&self, wanted: Size, instead: Size) -> Result<(), No> {
         let free = self.capacity.saturating_sub(self.used().saturating_sub(instead));
         match wanted.fits_in(free) {
             true => Ok(()),

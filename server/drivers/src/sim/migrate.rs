@@ -14,20 +14,25 @@ impl Machine {
         if target.is_some_and(|target| target.lost) {
             return Err(No::NotNow(format!("host {} does not answer", to.name)));
         }
-        let arrived = target
-            .and_then(|target| target.guests.get(&spec.guest))
-            .is_some_and(|guest| guest.state == GuestState::Running);
-        let here = self.guests.get(&spec.guest);
-        if arrived {
-            return done(here.map(|_| Effect::GuestGone { guest: spec.guest }).into_iter().collect());
-        }
-        let Some(here) = here.filter(|guest| guest.state == GuestState::Running) else {
-            return never(format!("{} does not run here", spec.guest));
+        let there = target.and_then(|target| target.guests.get(&spec.guest));
+        let runs = |guest: &SimGuest| guest.state == GuestState::Running;
+        let Some(here) = self.guests.get(&spec.guest) else {
+            return match there {
+                Some(_) => done(Vec::new()),
+                None => never(format!("{} is not here", spec.guest)),
+            };
         };
+        if there.is_some_and(|there| runs(there) || !runs(here)) {
+            return done(vec![Effect::GuestGone { guest: spec.guest }]);
+        }
         let Some(target) = target else { return never(format!("host {} has no network of its own yet", to.name)) };
-        // As it is now: it may have been given volumes since this was asked.
-        let room = target.guests.get(&spec.guest).map_or(Size::ZERO, SimGuest::used);
-        target.may_run(state, &here.spec, room)?;
+        let room = there.map_or(Size::ZERO, SimGuest::used);
+        if runs(here) {
+            // As it is now: it may have been given volumes since this was asked.
+            target.may_run(state, &here.spec, room)?;
+        } else {
+            target.room_for(here.used(), room)?;
+        }
         done(vec![Effect::Moved { guest: spec.guest, to: to.name.clone() }])
     }
 }

@@ -3,7 +3,7 @@
 
 use cascina_core::command::Outcome;
 use cascina_core::flavor::Flavor;
-use cascina_core::host::{Host, HostClass, Share};
+use cascina_core::host::{Host, HostClass, HostState, Share};
 use cascina_core::id::{HostId, ImageId, ShareId};
 use cascina_core::image::Image;
 use cascina_core::principal::Principal;
@@ -92,8 +92,7 @@ fn put_host(tx: &mut Tx<'_>, host: &Host, shares: &[ShareId], changes: &mut u32)
         ShareId(position) => shares.get(position as usize - 1).copied().unwrap_or(ShareId::SITE),
     };
     let old = tx.state().indexes.host_names.get(&host.name).and_then(|id| tx.state().rows.hosts.get(id).cloned());
-    let same =
-        |old: &Host| {
+    let same = |old: &Host| {
         let capacity = old.measured == host.measured && (host.measured || old.capacity == host.capacity);
         (&old.class, old.share, &old.uri) == (&host.class, share, &host.uri) && capacity
     };
