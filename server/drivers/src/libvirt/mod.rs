@@ -1,3 +1,4 @@
 //! Real hosts, through libvirt.
 
+pub mod filters;
 pub mod xml;

@@ -12,4 +12,5 @@ pub use domain::{Accelerator, CpuShares, Domain, Kernel, domain_name, guest_of};
 pub use element::{Element, XmlError};
 pub use marks::{Marks, MarksError, NAMESPACE, PREFIX};
 pub use nic::{FilterRef, Nic, Port};
+pub(crate) use uuid::uuid_named;
 pub use uuid::uuid_of;
