@@ -5,6 +5,7 @@
 //! shows what has no owner any more.
 
 pub mod conformance;
+pub mod netns;
 pub mod router;
 pub mod sim;
 
