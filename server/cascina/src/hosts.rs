@@ -1,12 +1,5 @@
 //! Which driver reaches a host: its address says so.
 
-use std::sync::Arc;
-
-use async_trait::async_trait;
-use cascina_drivers::sim::SimDriver;
-use cascina_drivers::{DriverError, HostCall, HostEvent, HostRef, Hypervisor, Reply};
-use tokio::sync::broadcast;
-
 /// How a host is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {

@@ -6,6 +6,7 @@
 
 pub mod conformance;
 pub mod libvirt;
+pub mod netns;
 pub mod router;
 pub mod sim;
 

@@ -6,7 +6,7 @@ use crate::{GuestState, HostCall, HostRef, Hypervisor};
 /// Like [`check`](super::check), between two hosts of a class: a guest goes to the other one and comes
 /// back while it runs, and what a host has of a guest that runs elsewhere goes.
 pub async fn check_moves(driver: &dyn Hypervisor, hosts: [&HostRef; 2], trial: &Trial) -> Vec<Violation> {
-    let [mut one, mut two] = hosts.map(|host| Run { driver, host, trial, violations: Vec::new() });
+    let [mut one, mut two] = hosts.map(|host| Run { driver, host, trial, has_store: false, violations: Vec::new() });
     let (spec, guest) = (&trial.instance, trial.instance.guest);
     let migrate = |to: &HostRef| HostCall::Migrate { spec: spec.clone(), to: to.clone() };
 

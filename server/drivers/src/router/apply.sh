@@ -86,6 +86,10 @@ routes_there() {
     done
 }
 
+ruleset_there() {
+    "$nft" list table inet router && "$nft" list table arp router
+}
+
 # ---- checks: nothing is changed --------------------------------------------------------------
 
 # Every line of a file of the set must be of a form.
@@ -265,8 +269,8 @@ take_lock() {
     for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
         ln -s $$ "$lock" 2>/dev/null && locked=1 && return
         holder=$(readlink "$lock") || continue
-        # Its holder was killed.
-        [ -e "/proc/$holder" ] || rm -f "$lock"
+        # Its holder was killed, and its number may be another's by now.
+        grep -q "${0##*/}" "/proc/$holder/cmdline" 2>/dev/null || rm -f "$lock"
         sleep 0.25
     done
     fail 1 "another set is being applied by process $holder"
@@ -307,6 +311,7 @@ apply() {
         fail 1 "dnsmasq does not start: $why"
     fi
     announce "$announced"
+    ruleset_there >"$state/ruleset" 2>/dev/null || fail 1 "the firewall cannot be listed"
     echo "$revision" >"$state/revision.new" && mv "$state/revision.new" "$state/revision" ||
         fail 1 "$state/revision cannot be written"
     rm -rf "$state/old"
@@ -317,7 +322,8 @@ probe() {
     read_number "$state/revision" || fail 1 "no configuration has been applied"
     revision=$number
     read_number "$state/now/revision" && [ "$number" -eq "$revision" ] || fail 1 "a change was cut off"
-    "$nft" list table inet router >/dev/null 2>&1 || fail 1 "the firewall is gone"
+    there=$(ruleset_there 2>/dev/null) || fail 1 "the firewall is gone"
+    [ "$there" = "$(cat "$state/ruleset" 2>/dev/null)" ] || fail 1 "the firewall was changed by another"
     there=$(addresses_there)
     while read -r link address; do
         has "$there" "$link $address" || fail 1 "the address $address is gone from $link"

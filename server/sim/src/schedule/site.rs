@@ -68,6 +68,8 @@ fn host(text: &str, class: &str, share: u32, capacity: Size) -> Host {
         share: ShareId(share),
         uri: "sim:".into(),
         capacity,
+        measured: false,
+        facts: None,
         state: HostState::Up,
         note: None,
         created: NOW,

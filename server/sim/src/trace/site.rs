@@ -41,6 +41,8 @@ pub fn hosts_of(trace: &Trace) -> SiteSpec {
         share: ShareId::SITE,
         uri: "sim:".into(),
         capacity,
+        measured: false,
+        facts: None,
         state: HostState::Up,
         note: None,
         created: NOW,
