@@ -5,6 +5,8 @@
 //! same files make the same bytes: times are fixed and the volume's id follows from what is in it, so
 //! that a disk can be compared with what it should be.
 
+mod dots;
+
 use std::fmt;
 use std::io::{Cursor, Write as _};
 
@@ -61,6 +63,7 @@ impl Image {
         let options = FormatVolumeOptions::new().volume_id(volume).volume_label(padded);
         format_volume(Cursor::new(bytes.as_mut_slice()), options).map_err(DiskError::Format)?;
         write(&mut bytes, files)?;
+        dots::straighten(&mut bytes);
         Ok(Image { bytes, volume })
     }
 
