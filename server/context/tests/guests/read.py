@@ -16,7 +16,6 @@ import tempfile
 from cloudinit import distros, helpers, util
 from cloudinit.net import eni, netplan, network_state
 from cloudinit.sources import DataSourceConfigDrive, DataSourceEc2, DataSourceNoCloud, DataSourceOpenNebula
-from cloudinit.sources.helpers import openstack
 
 MAC = "02:00:00:0c:07:05"
 
@@ -27,6 +26,12 @@ def paths(scratch):
 
 def binary(data):
     return base64.b64encode(util.encode_text(data or "")).decode()
+
+
+def hostname(source):
+    """Newer versions say more than the name."""
+    name = source.get_hostname()
+    return name if isinstance(name, str) else name[0]
 
 
 def rendered(config):
@@ -62,19 +67,20 @@ def main(kind, where):
         assert source._get_data(), "not a seed"
         config = source.network_config
         out["id"] = source.get_instance_id()
-        out["hostname"] = source.get_hostname()[0] if isinstance(source.get_hostname(), tuple) else source.get_hostname()
+        out["hostname"] = hostname(source)
         out["keys"] = source.get_public_ssh_keys()
         out["user_data"] = binary(source.userdata_raw)
         out["seed"] = source.seed
     elif kind == "configdrive":
-        read = DataSourceConfigDrive.read_config_drive(where)
-        assert read["version"] == 2, read["version"]
-        config = read.get("networkdata")
-        config = config and openstack.convert_net_json(config, known_macs={MAC: "ens3"})
-        out["id"] = read["metadata"]["instance-id"]
-        out["hostname"] = read["metadata"]["local-hostname"]
-        out["keys"] = sorted(read["metadata"]["public-keys"].values())
-        out["user_data"] = binary(read["userdata"])
+        source = DataSourceConfigDrive.DataSourceConfigDrive({}, None, paths(scratch))
+        source.seed_dir, source.known_macs = where, {MAC: "ens3"}
+        assert source._get_data(), "not a config drive"
+        assert source.version == 2, source.version
+        config = source.network_config
+        out["id"] = source.get_instance_id()
+        out["hostname"] = hostname(source)
+        out["keys"] = source.get_public_ssh_keys()
+        out["user_data"] = binary(source.userdata_raw)
     elif kind == "opennebula":
         DataSourceOpenNebula.get_physical_nics_by_mac = lambda distro: {MAC: "eth0"}
         read = DataSourceOpenNebula.read_context_disk_dir(where, None)
