@@ -1,9 +1,10 @@
 //! The disk that a seed travels on: a small FAT file system in memory.
 //!
-//! FAT rather than ISO 9660, since every kernel of a cloud image has it, long names need no extension
-//! of it, and a plain virtio disk carries it; a CD-ROM drive is there too late for small initrds. The
-//! same files make the same bytes: times are fixed and the volume's id follows from what is in it, so
-//! that a disk can be compared with what it should be.
+//! FAT rather than ISO 9660, since every kernel of a cloud image has it (`vfat`, `nls_cp437` and
+//! `nls_ascii` where these are modules), long names need no extension of it, and a plain virtio disk
+//! carries it; a CD-ROM drive is there too late for small initrds. The same files make the same bytes:
+//! times are fixed and the volume's id follows from what is in it, so that a disk can be compared with
+//! what it should be.
 
 mod dots;
 

@@ -46,7 +46,8 @@ def rendered(config):
     ):
         with tempfile.TemporaryDirectory() as target:
             renderer.render_network_state(state, target=target)
-            files[name] = util.load_file(os.path.join(target, "file"))
+            with open(os.path.join(target, "file")) as file:
+                files[name] = file.read()
     return files
 
 
