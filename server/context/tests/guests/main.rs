@@ -3,6 +3,8 @@
 //! The programs come from Debian's packages, unpacked below `target` and not installed; `apt-get` has to
 //! reach a mirror once. Run them with `cargo test -p cascina-context -- --ignored`.
 
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
 mod disks;
 mod service;
 
