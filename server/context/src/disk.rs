@@ -1,9 +1,12 @@
 //! The disk that a seed travels on: a small FAT file system in memory.
 //!
-//! FAT rather than ISO 9660, since every kernel of a cloud image has it, long names need no extension
-//! of it, and a plain virtio disk carries it; a CD-ROM drive is there too late for small initrds. The
-//! same files make the same bytes: times are fixed and the volume's id follows from what is in it, so
-//! that a disk can be compared with what it should be.
+//! FAT rather than ISO 9660, since every kernel of a cloud image has it (`vfat`, `nls_cp437` and
+//! `nls_ascii` where these are modules), long names need no extension of it, and a plain virtio disk
+//! carries it; a CD-ROM drive is there too late for small initrds. The same files make the same bytes:
+//! times are fixed and the volume's id follows from what is in it, so that a disk can be compared with
+//! what it should be.
+
+mod dots;
 
 use std::fmt;
 use std::io::{Cursor, Write as _};
@@ -61,6 +64,7 @@ impl Image {
         let options = FormatVolumeOptions::new().volume_id(volume).volume_label(padded);
         format_volume(Cursor::new(bytes.as_mut_slice()), options).map_err(DiskError::Format)?;
         write(&mut bytes, files)?;
+        dots::straighten(&mut bytes);
         Ok(Image { bytes, volume })
     }
 

@@ -47,6 +47,21 @@ fn what_is_written_is_read() {
 }
 
 #[test]
+fn folders_begin_with_their_dots() {
+    let image = Image::new("CONFIG-2", &[file("openstack/latest/meta_data.json", "{}")]).unwrap();
+    let starts: Vec<usize> = (0..image.as_bytes().len())
+        .step_by(512)
+        .filter(|at| image.as_bytes()[*at..].starts_with(b".          \x10"))
+        .collect();
+    assert_eq!(starts.len(), 2);
+    for start in starts {
+        let folder = &image.as_bytes()[start..start + 512];
+        assert!(folder[32..].starts_with(b"..         \x10"));
+        assert!(folder[64] == 0xe5 && folder[96] == 0xe5);
+    }
+}
+
+#[test]
 fn the_same_makes_the_same_and_other_things_another_volume() {
     let made = |label, path, bytes: &str| Image::new(label, &[file(path, bytes)]).unwrap();
     let first = made("CIDATA", "a", "b");

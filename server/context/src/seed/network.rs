@@ -10,8 +10,7 @@ use super::SeedError;
 use crate::hostname::Hostname;
 
 /// The name that the interface has within the guest. It is set, and not only matched by MAC, since
-/// cloud-init before 23 writes the name in its file whatever the kernel says when distributions have no
-/// netplan.
+/// cloud-init writes the name as it stands here into the files of distributions without netplan.
 pub(super) const INTERFACE: &str = "eth0";
 /// Below this IPv4 may cut no packet up.
 const LEAST_MTU: u16 = 576;
