@@ -17,8 +17,11 @@ pub(super) enum Key {
     Router(RouterId),
 }
 
+/// Of the gateway whose state is in that folder.
+type Turns = HashMap<(PathBuf, Key), Arc<Turn<()>>>;
+
 #[derive(Debug, Default)]
-pub(super) struct Locks(Mutex<HashMap<(PathBuf, Key), Arc<Turn<()>>>>);
+pub(super) struct Locks(Mutex<Turns>);
 
 impl Locks {
     pub(super) async fn lock(&self, state: &Path, key: Key) -> OwnedMutexGuard<()> {

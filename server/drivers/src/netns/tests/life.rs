@@ -1,13 +1,13 @@
 //! What is made, found, repaired and taken away.
 
-use cascina_core::id::{InstanceId, RouterId, VolumeId};
-use cascina_core::network::RouterConfig;
+use cascina_core::id::{InstanceId, NetworkId, RouterId, VolumeId};
+use cascina_core::network::{Mac, RouterConfig};
 use cascina_core::state::Guest;
 
 use super::lab::{Lab, ip, network, router, settings};
 use crate::conformance::{Trial, Violation, check_routers};
 use crate::netns::{Gateway, Uplink, Vxlan};
-use crate::{DriverError, GuestSpec, GuestState, HostCall, Reply};
+use crate::{DriverError, GuestSpec, GuestState, HostCall, NetworkSpec, Reply};
 
 #[tokio::test]
 async fn a_gateway_makes_routers_only() {
@@ -187,4 +187,53 @@ async fn networks_reach_other_hosts_by_vxlan() {
     first.done(HostCall::Destroy { guest: router().guest }).await;
     first.done(HostCall::RemoveNetwork { network: network.id }).await;
     assert_eq!(first.traces().into_iter().filter(|name| name != "wire").collect::<Vec<_>>(), [] as [String; 0]);
+}
+
+/// More than the kernel has watchers of files for one user, all at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "needs root"]
+async fn one_gateway_has_many_routers() {
+    const MANY: u8 = 150;
+    let lab = std::sync::Arc::new(Lab::new("m", settings()));
+    let ids = |n: u8| (NetworkId(100 + u64::from(n)), Guest::Router(RouterId(100 + u64::from(n))));
+    let begun = std::time::Instant::now();
+    let made = (0..MANY).map(|n| {
+        let (lab, (id, guest)) = (std::sync::Arc::clone(&lab), ids(n));
+        tokio::spawn(async move {
+            let prefix = [2, 0, 2, n];
+            let cidr = format!("10.65.{n}.0/24").parse().unwrap();
+            let network = NetworkSpec { id, segment: 0x200 + u32::from(n), cidr, mac_prefix: prefix, ..network() };
+            let mac = Mac([2, 0, 2, n, n, 1]);
+            let spec = GuestSpec { guest, network: id, ip: ip(&format!("10.65.{n}.1")), mac, ..router() };
+            let public = Some(ip(&format!("203.0.113.{}", 50 + n)));
+            lab.done(HostCall::DefineNetwork { network }).await;
+            lab.done(HostCall::StageDisk { spec: spec.clone(), image: "cascina:router".into() }).await;
+            lab.done(HostCall::Boot { spec }).await;
+            let config = RouterConfig { public, ..RouterConfig::default() };
+            lab.done(HostCall::ApplyRouter { guest, revision: 1, config }).await;
+            lab.done(HostCall::ProbeRouter { guest }).await;
+        })
+    });
+    for task in made.collect::<Vec<_>>() {
+        task.await.unwrap();
+    }
+    println!("{MANY} routers: {:?}", begun.elapsed());
+    let begun = std::time::Instant::now();
+    let Reply::Inventory(found) = lab.call(HostCall::Inventory).await.unwrap() else { panic!() };
+    println!("inventory of them: {:?}", begun.elapsed());
+    assert_eq!(found.guests.len(), usize::from(MANY));
+    assert!(found.guests.iter().all(|found| found.state == GuestState::Running));
+    let answered = (0..MANY).filter(|n| {
+        let to = format!("203.0.113.{}", 50 + n);
+        lab.within(&lab.outside(), &["busybox", "ping", "-c1", "-W2", &to]).is_ok()
+    });
+    assert_eq!(answered.count(), usize::from(MANY));
+    let begun = std::time::Instant::now();
+    for n in 0..MANY {
+        let (network, guest) = ids(n);
+        lab.done(HostCall::Destroy { guest }).await;
+        lab.done(HostCall::RemoveNetwork { network }).await;
+    }
+    println!("all gone, one after the other: {:?}", begun.elapsed());
+    assert_eq!(lab.traces(), [] as [String; 0]);
 }

@@ -135,7 +135,7 @@ async fn a_router_serves_its_farm() {
     let script = lab.state.path().join("take");
     std::fs::write(&script, TAKE).unwrap();
     std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let dhcp = ["busybox", "udhcpc", "-n", "-q", "-f", "-t", "5", "-T", "1", "-i", "eth0", "-s"];
+    let dhcp = ["busybox", "udhcpc", "-n", "-q", "-f", "-t", "5", "-T", "1", "-O", "mtu", "-i", "eth0", "-s"];
     let mut guests = Vec::new();
     for number in [20, 21] {
         let guest = lab.guest(number);
