@@ -10,6 +10,7 @@ use ipnet::{IpNet, Ipv4Net};
 use super::rule::{Priority, Way, accept};
 use crate::libvirt::xml::Element;
 
+const CONVERSATION: Priority = Priority(300);
 const RULES: Priority = Priority(500);
 
 /// Which addresses have a group, as few nets as there can be.
@@ -88,6 +89,15 @@ pub fn unenforceable(firewall: &Firewall) -> Vec<RuleId> {
         |rule: &&Rule| !matches!(rule.peer, Peer::Net(IpNet::V6(_))) && !matches!(rule.traffic, Traffic::Icmp6 { .. });
     let rules = firewall.rules.values().flatten().filter(ipv4);
     rules.filter(|rule| traffic(rule.traffic).is_none()).map(|rule| rule.id).collect()
+}
+
+/// ICMP that belongs to a conversation: answers, for which libvirt makes no rule where the question's
+/// type was named, and errors (unreachable or too large, time exceeded, wrong), which end none.
+pub(super) fn icmp() -> impl Iterator<Item = Element> {
+    let of = |state: &'static str| {
+        move |kind: u8| accept(Way::Both, CONVERSATION, Element::new("icmp").with("type", kind).with("state", state))
+    };
+    [0, 14, 16, 18].into_iter().map(of("ESTABLISHED")).chain([3, 11, 12].into_iter().map(of("RELATED")))
 }
 
 /// What every guest with a firewall may ask for, whatever its groups say, as on EC2: names, and
