@@ -200,8 +200,8 @@ impl Drop for Lab {
             quiet("ip", &["netns", "del", &guest.namespace]);
         }
         quiet("ip", &["-n", &self.namespace, "link", "del", "dev", &self.bridge]);
-        if !std::thread::panicking() {
-            self.sweep(&[]);
+        for name in filters::stale(self.network.id, self.names().iter().map(String::as_str), &[]) {
+            quiet("virsh", &["-q", "-c", &self.uri, "nwfilter-undefine", &name.to_string()]);
         }
     }
 }

@@ -91,13 +91,14 @@ pub fn unenforceable(firewall: &Firewall) -> Vec<RuleId> {
     rules.filter(|rule| traffic(rule.traffic).is_none()).map(|rule| rule.id).collect()
 }
 
-/// ICMP that belongs to a conversation: answers, for which libvirt makes no rule where the question's
-/// type was named, and errors (unreachable or too large, time exceeded, wrong), which end none.
-pub(super) fn icmp() -> impl Iterator<Item = Element> {
-    let of = |state: &'static str| {
-        move |kind: u8| accept(Way::Both, CONVERSATION, Element::new("icmp").with("type", kind).with("state", state))
-    };
-    [0, 14, 16, 18].into_iter().map(of("ESTABLISHED")).chain([3, 11, 12].into_iter().map(of("RELATED")))
+/// ICMP that belongs to a conversation: errors, and answers to echo and timestamp, for which libvirt
+/// makes no rule where the question's type was named.
+pub(super) fn icmp() -> Vec<Element> {
+    let icmp = |state: &'static str| Element::new("icmp").with("state", state);
+    let answer = |(way, kind): (Way, u8)| accept(way, CONVERSATION, icmp("ESTABLISHED").with("type", kind));
+    // For both ways at once, libvirt makes no rule of an ICMP type at all.
+    let answers = [(Way::In, 0), (Way::Out, 0), (Way::In, 14), (Way::Out, 14)].map(answer);
+    [accept(Way::Both, CONVERSATION, icmp("RELATED"))].into_iter().chain(answers).collect()
 }
 
 /// What every guest with a firewall may ask for, whatever its groups say, as on EC2: names, and
