@@ -10,6 +10,7 @@ use ipnet::{IpNet, Ipv4Net};
 use super::rule::{Priority, Way, accept};
 use crate::libvirt::xml::Element;
 
+const CONVERSATION: Priority = Priority(300);
 const RULES: Priority = Priority(500);
 
 /// Which addresses have a group, as few nets as there can be.
@@ -88,6 +89,16 @@ pub fn unenforceable(firewall: &Firewall) -> Vec<RuleId> {
         |rule: &&Rule| !matches!(rule.peer, Peer::Net(IpNet::V6(_))) && !matches!(rule.traffic, Traffic::Icmp6 { .. });
     let rules = firewall.rules.values().flatten().filter(ipv4);
     rules.filter(|rule| traffic(rule.traffic).is_none()).map(|rule| rule.id).collect()
+}
+
+/// ICMP that belongs to a conversation: errors, and answers to echo and timestamp, for which libvirt
+/// makes no rule where the question's type was named.
+pub(super) fn icmp() -> Vec<Element> {
+    let icmp = |state: &'static str| Element::new("icmp").with("state", state);
+    let answer = |(way, kind): (Way, u8)| accept(way, CONVERSATION, icmp("ESTABLISHED").with("type", kind));
+    // For both ways at once, libvirt makes no rule of an ICMP type at all.
+    let answers = [(Way::In, 0), (Way::Out, 0), (Way::In, 14), (Way::Out, 14)].map(answer);
+    [accept(Way::Both, CONVERSATION, icmp("RELATED"))].into_iter().chain(answers).collect()
 }
 
 /// What every guest with a firewall may ask for, whatever its groups say, as on EC2: names, and

@@ -140,7 +140,7 @@ fn guests(network: &NetworkSpec) -> Result<Filter, XmlError> {
         .with("srcportstart", 67)
         .with("dstportstart", 68);
     let server = Element::new("ip").with("protocol", "udp").with("srcportstart", 67);
-    let rules = [
+    let mut rules = vec![
         accept(Way::In, DHCP, answer),
         drop(Way::In, ROGUE, frame(67, 68)),
         accept(Way::Out, DHCP, frame(68, 67).with("srcipaddr", UNKNOWN).with("dstipaddr", Ipv4Addr::BROADCAST)),
@@ -148,10 +148,9 @@ fn guests(network: &NetworkSpec) -> Result<Filter, XmlError> {
         accept_each(Way::Out, DHCP, packet(68, 67).with("dstipaddr", Ipv4Addr::BROADCAST)),
         accept_each(Way::Out, DHCP, packet(68, 67).with("dstipaddr", gateway)),
         accept_each(Way::In, DHCP, packet(67, 68).with("srcipaddr", gateway)),
-        // Such as that a packet was too large. Belongs to a conversation that goes on.
-        accept(Way::Both, RIGHT, Element::new("icmp").with("state", "RELATED")),
         drop(Way::Both, REST, Element::new("all")),
     ];
+    rules.extend(group::icmp());
     Filter::new(FilterName::Guests(network.id), [], rules)
 }
 
