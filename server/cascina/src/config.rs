@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use cascina_drivers::netns::GatewaySettings;
 use cascina_drivers::sim::Latencies;
 use serde::Deserialize;
 
 use crate::ec2::Ec2;
+use crate::hosts::{self, Scheme};
 use crate::site::{
     BindingSection, ClassSection, FlavorSection, HostSection, ImageSection, ShareSection, SiteFile, SiteSection,
 };
@@ -27,6 +29,8 @@ pub struct Config {
     pub ec2: Ec2,
     pub policies: Policies,
     pub simulation: Simulation,
+    /// What routers on gateway hosts do (`uri = "netns:"`).
+    pub gateway: Option<GatewaySettings>,
     pub site: SiteFile,
 }
 
@@ -39,6 +43,7 @@ struct File {
     ec2: Ec2,
     policies: Policies,
     simulation: Simulation,
+    gateway: Option<GatewaySettings>,
     site: SiteSection,
     class: Vec<ClassSection>,
     share: Vec<ShareSection>,
@@ -50,12 +55,14 @@ struct File {
 
 impl From<File> for Config {
     fn from(file: File) -> Config {
-        let File { server, ec2, policies, simulation, site, class, share, host, flavor, image, binding } = file;
+        let File { server, ec2, policies, simulation, gateway, site, class, share, host, flavor, image, binding } =
+            file;
         Config {
             server,
             ec2,
             policies,
             simulation,
+            gateway,
             site: SiteFile { site, class, share, host, flavor, image, binding },
         }
     }
@@ -210,7 +217,11 @@ impl Config {
         if !(0.0..=1000.0).contains(&scale) {
             bail!("simulation.time_scale = {scale}; allowed: 0 to 1000");
         }
-        self.site.spec().map(|_| ())?;
+        for host in self.site.spec()?.hosts {
+            if hosts::scheme(&host.uri) == Ok(Scheme::Gateway) && self.gateway.is_none() {
+                bail!("host {} makes routers in namespaces; [gateway] must say what they do", host.name);
+            }
+        }
         self.site.bindings().map(|_| ())
     }
 }

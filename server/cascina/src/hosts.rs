@@ -1,5 +1,11 @@
 //! Which driver reaches a host: its address says so.
 
+use async_trait::async_trait;
+use cascina_drivers::netns::Gateway;
+use cascina_drivers::sim::SimDriver;
+use cascina_drivers::{DriverError, HostCall, HostEvent, HostRef, Hypervisor, Reply};
+use tokio::sync::broadcast;
+
 /// How a host is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
@@ -29,5 +35,32 @@ pub fn scheme(uri: &str) -> Result<Scheme, &'static str> {
         _ if LIBVIRT.iter().any(|start| uri.starts_with(start)) => Ok(Scheme::Libvirt),
         _ => Err("`sim:` (simulated), `qemu:///system`, `qemu+ssh://…`, `qemu+tls://…`, `qemu+unix://…`, `test:///…` \
                   (libvirt), `netns:` (routers in namespaces of this machine)"),
+    }
+}
+
+/// All hosts of a site, whatever they are.
+pub struct Hosts {
+    pub simulated: SimDriver,
+    pub gateways: Option<Gateway>,
+}
+
+#[async_trait]
+impl Hypervisor for Hosts {
+    async fn call(&self, host: &HostRef, call: HostCall) -> Result<Reply, DriverError> {
+        let refused =
+            |why: &str| DriverError::Refused { host: host.name.clone(), call: call.as_str(), why: why.into() };
+        match scheme(&host.uri) {
+            Ok(Scheme::Simulated) => self.simulated.call(host, call).await,
+            Ok(Scheme::Gateway) => match &self.gateways {
+                Some(gateways) => gateways.call(host, call).await,
+                None => Err(refused("the configuration has no [gateway], which says what routers there do")),
+            },
+            Ok(Scheme::Libvirt) => Err(refused("this program was built without libvirt")),
+            Err(allowed) => Err(refused(&format!("`{}` is no address of a host; allowed: {allowed}", host.uri))),
+        }
+    }
+
+    fn events(&self) -> Option<broadcast::Receiver<HostEvent>> {
+        None
     }
 }

@@ -6,12 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
+use cascina_drivers::netns::Gateway;
 use cascina_drivers::sim::{Settings, SimDriver};
 use cascina_engine::{Engine, EngineConfig, SystemClock};
 use cascina_policy::{Bounds, Compiler, Sandbox, SandboxConfig};
 
 use crate::config::{Config, Policies};
 use crate::embedded;
+use crate::hosts::Hosts;
 use crate::keys;
 
 /// The sandbox's bounds as the compiler child is told them: it starts with an empty environment.
@@ -61,7 +63,7 @@ pub async fn start(config: &Config, compiler: Compiler) -> anyhow::Result<Runnin
     let settings = Settings { seed: simulation.seed, latencies: simulation.latencies.clone(), ..Settings::default() };
     let hosts = SimDriver::open(&server.data.join("simulated-hosts"), settings, simulation.time_scale)
         .context("the simulated hosts cannot be read")?;
-    for host in &spec.hosts {
+    for host in spec.hosts.iter().filter(|host| host.is_simulated()) {
         hosts.add_host(host.name.clone(), host.capacity).with_context(|| format!("simulated host {}", host.name))?;
     }
 
@@ -71,7 +73,7 @@ pub async fn start(config: &Config, compiler: Compiler) -> anyhow::Result<Runnin
         embedded: embedded::policies(),
         bindings: config.site.bindings()?,
         sandbox: Arc::new(sandbox),
-        hypervisor: Arc::new(hosts.clone()),
+        hypervisor: Arc::new(Hosts { simulated: hosts.clone(), gateways: config.gateway.clone().map(Gateway::new) }),
         clock: Arc::new(SystemClock),
         call_deadline: server.call_deadline(),
         sealer: keys::sealer(&server.data)?,

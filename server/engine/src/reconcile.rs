@@ -44,7 +44,7 @@ impl Misses {
             HostState::Enrolling => (*missed == 1, why.to_owned()),
             _ => (*missed == MISSES, format!("no answer to {MISSES} inventories in a row: {why}")),
         };
-        enough.then(|| Command::HostSeen { host: host.id, up: false, note: Some(note) })
+        enough.then_some(Command::HostSeen { host: host.id, up: false, note: Some(note) })
     }
 }
 

@@ -6,6 +6,8 @@
 //! tests/qemu/hosts.sh down /tmp/hosts
 //! ```
 
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
 mod frames;
 mod lab;
 

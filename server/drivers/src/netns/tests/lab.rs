@@ -77,7 +77,12 @@ impl Lab {
         let state = tempfile::tempdir().unwrap();
         std::fs::set_permissions(state.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
         let uri = format!("netns:?state={}/state&inside={name}", state.path().display());
-        let host = HostRef { id: cascina_core::id::HostId(1), name: "gateway".parse().unwrap(), uri };
+        let host = HostRef {
+            id: cascina_core::id::HostId(1),
+            name: "gateway".parse().unwrap(),
+            uri,
+            class: "gateways".parse().unwrap(),
+        };
         let mut lab = Lab {
             name,
             state,

@@ -12,7 +12,12 @@ use crate::{DriverError, GuestSpec, GuestState, HostCall, NetworkSpec, Reply};
 #[tokio::test]
 async fn a_gateway_makes_routers_only() {
     let state = tempfile::tempdir().unwrap();
-    let host = |uri: String| crate::HostRef { id: cascina_core::id::HostId(1), name: "g".parse().unwrap(), uri };
+    let host = |uri: String| crate::HostRef {
+        id: cascina_core::id::HostId(1),
+        name: "g".parse().unwrap(),
+        uri,
+        class: "gateways".parse().unwrap(),
+    };
     let good = host(format!("netns:?state={}", state.path().display()));
     let gateway = Gateway::new(settings());
     let guest = Guest::Instance(InstanceId(1));
