@@ -243,3 +243,61 @@ fn a_guest_that_ends_by_itself_is_seen_as_stopped() {
     server.delete_farm("alpha");
     server.end();
 }
+
+#[test]
+fn a_running_instance_goes_to_another_host_and_says_where_it_is_bound() {
+    let server = Server::new();
+    let farm = server.farm("alpha", lines("m1.small", 2));
+    let (id, was) = (farm["instances"][0]["id"].as_str().unwrap(), farm["instances"][0]["host"].as_str().unwrap());
+    let path = format!("/v1/instances/{id}");
+    let move_to = |to: &str| server.admin.post(&format!("{path}/migrate"), json!({"to": to}));
+    let problem = move_to(was).refused(422);
+    assert_eq!((&problem["field"], &problem["value"]), (&json!("to"), &json!(was)), "{problem:#}");
+    assert!(move_to("s-01").refused(422)["allowed"].as_str().unwrap().contains("class workers"));
+    move_to("nowhere").refused(404);
+
+    let to = if was == "w-02" { "w-01" } else { "w-02" };
+    let operation = server.operation(&move_to(to).good()["operation"]);
+    assert_eq!(
+        (&operation["kind"], &operation["state"]),
+        (&json!("instance-migrate"), &json!("done")),
+        "{operation:#}"
+    );
+    let row = server.admin.get(&path).good();
+    assert_eq!((&row["host"], &row["state"], &row["moving"]), (&json!(to), &json!("running"), &Value::Null), "{row:#}");
+    // Without a name, placement chooses; never the host that it is on.
+    let operation = server.operation(&server.admin.post(&format!("{path}/migrate"), json!({})).good()["operation"]);
+    assert_eq!(operation["state"], "done", "{operation:#}");
+    assert_ne!(server.admin.get(&path).good()["host"], to);
+    server.admin.post(&format!("{path}/stop"), json!({})).good();
+    wait(|| (server.admin.get(&path).good()["state"] == "stopped").then_some(()));
+    move_to(to).refused(409);
+    server.delete_farm("alpha");
+    server.nothing_left();
+    server.end();
+}
+
+#[test]
+fn the_router_of_a_lost_host_is_made_anew_elsewhere_with_its_addresses() {
+    let server = Server::new();
+    let farm = server.farm("alpha", lines("m1.small", 1));
+    let (id, was) = (farm["router"]["id"].as_str().unwrap(), farm["router"]["host"].as_str().unwrap());
+    let path = format!("/v1/routers/{id}");
+    let rebuild = || server.admin.post(&format!("{path}/rebuild"), json!({}));
+    assert!(rebuild().refused(409)["detail"].as_str().unwrap().contains("repaired there"));
+    server.admin.post("/v1/simulation/incidents", json!({"kind": "lose", "host": was})).good();
+    wait(|| (server.admin.get(&format!("/v1/hosts/{was}")).good()["state"] == "down").then_some(()));
+    let operation = server.operation(&rebuild().good()["operation"]);
+    assert_eq!(operation["state"], "done", "{operation:#}");
+    let router = server.admin.get(&path).good();
+    assert_eq!((&router["state"], router["host"] == was), (&json!("running"), false), "{router:#}");
+    assert_eq!(router["applied_revision"], router["desired_revision"]);
+    let now = server.admin.get("/v1/farms/alpha").good();
+    assert_eq!((&now["state"], &now["addresses"]), (&json!("active"), &farm["addresses"]));
+    // What the old host still has of it goes when it is back.
+    server.admin.post("/v1/simulation/incidents", json!({"kind": "restore", "host": was})).good();
+    wait(|| (server.totals()["running"] == 2).then_some(()));
+    server.delete_farm("alpha");
+    server.nothing_left();
+    server.end();
+}

@@ -94,6 +94,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(network::list_routers))
         .routes(routes!(network::show_router))
         .routes(routes!(network::set_forwards))
+        .routes(routes!(network::rebuild_router))
         .routes(routes!(address::list_addresses, address::allocate_address))
         .routes(routes!(address::show_address, address::release_address))
         .routes(routes!(address::associate_address))

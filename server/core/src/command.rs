@@ -329,6 +329,11 @@ pub enum Command {
         router: RouterId,
         forwards: Vec<NatRule>,
     },
+    /// On another host, since its own is down. None: where placement says.
+    RebuildRouter {
+        router: RouterId,
+        to: Option<Name>,
+    },
 
     SetQuota {
         tenant: TenantId,

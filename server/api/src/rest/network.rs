@@ -14,7 +14,7 @@ use crate::page::{Asked, At, Page, PageQuery, page};
 use crate::problem::Problem;
 use crate::router::App;
 use crate::wire::Outcome;
-use crate::wire::network::{Forwards, Network, Router};
+use crate::wire::network::{Forwards, Network, RebuildRouter, Router};
 
 /// List networks.
 #[utoipa::path(get, path = "/v1/networks", params(PageQuery), responses((status = 200, body = Page<Network>)))]
@@ -71,4 +71,17 @@ pub async fn set_forwards(State(app): State<App>, At(text): At, ask: Ask<Forward
     let router = app.engine.read(|state| find::router(state, &ask.who, &text))?.id;
     let forwards = ask.body.forwards.iter().cloned().map(NatRule::from).collect();
     Ok(done(&ask.submit(&app, Command::SetForwards { router, forwards }).await?))
+}
+
+/// Make a router anew on another host. Only when its own is down.
+#[utoipa::path(
+    post,
+    path = "/v1/routers/{router}/rebuild",
+    request_body = RebuildRouter,
+    responses((status = 202, body = Outcome))
+)]
+pub async fn rebuild_router(State(app): State<App>, At(text): At, ask: Ask<RebuildRouter>) -> Answer {
+    let router = app.engine.read(|state| find::router(state, &ask.who, &text))?.id;
+    let command = Command::RebuildRouter { router, to: ask.body.to.clone() };
+    Ok(done(&ask.submit(&app, command).await?))
 }

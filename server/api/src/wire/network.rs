@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use cascina_core::name::Name;
 use cascina_core::{address, network};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -181,4 +182,12 @@ pub struct NewAddress {
 pub struct Association {
     /// Id or name; the farm's router if left out.
     pub instance: Option<String>,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RebuildRouter {
+    /// Name of a host; placement chooses if it is left out.
+    #[schema(value_type = Option<String>)]
+    pub to: Option<Name>,
 }

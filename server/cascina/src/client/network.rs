@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::http::Done;
-use super::{Session, Wait, below};
+use super::{Session, Wait, below, object};
 
 #[derive(clap::Subcommand)]
 pub enum NetworkVerb {
@@ -22,6 +22,15 @@ pub enum RouterVerb {
         router: String,
         #[arg(value_parser = forward)]
         forwards: Vec<Value>,
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// On another host: only when its own is down, and surely does not run it any more.
+    Rebuild {
+        router: String,
+        /// Host; placement chooses if it is left out.
+        #[arg(long)]
+        to: Option<String>,
         #[command(flatten)]
         wait: Wait,
     },
@@ -76,6 +85,11 @@ pub fn router(session: &Session, verb: RouterVerb) -> Done {
             let path = format!("{}/forwards", below(PATH, &router));
             let answer = session.client.put(&path, &json!({ "forwards": forwards }))?;
             session.settle("port forwards", &answer, &wait)
+        }
+        RouterVerb::Rebuild { router, to, wait } => {
+            let path = format!("{}/rebuild", below(PATH, &router));
+            let answer = session.client.post(&path, &object([("to", json!(to))]))?;
+            session.settle("router", &answer, &wait)
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod key_pair;
 pub mod migrate;
 pub mod observed;
 pub mod policy;
+pub mod rebuild;
 pub mod security_group;
 pub mod site;
 pub mod snapshot;
@@ -72,6 +73,7 @@ pub fn questions(
         Command::RunInstances { farm, ask } => instance::run_questions(state, who, *farm, ask),
         Command::Power { instances, power } => instance::power_questions(state, who, instances, *power),
         Command::MigrateInstance { instance, to } => migrate::questions(state, who, *instance, to.as_ref()),
+        Command::RebuildRouter { router, to } => rebuild::questions(state, who, *router, to.as_ref()),
         Command::AllocateAddress { farm, .. } => address::questions(state, who, *farm),
         Command::SetInstance { instance, change } => instance::change_questions(state, who, *instance, change),
         Command::CreateVolume { farm, class, size, snapshot, .. } => {
@@ -121,6 +123,7 @@ pub fn apply(
         Command::DeleteFarm { farm } => Ok(farm::delete(tx, who, *farm)?),
         Command::RunInstances { farm, ask } => instance::run(tx, who, *farm, ask, decisions),
         Command::Power { instances, power } => instance::power(tx, who, instances, *power, decisions),
+        Command::RebuildRouter { router, .. } => rebuild::rebuild(tx, who, *router, decisions),
         Command::MigrateInstance { instance, .. } => migrate::migrate(tx, who, *instance, decisions),
         Command::SetInstance { instance, change } => Ok(instance::change(tx, who, *instance, change, decisions)?),
         Command::CreateSecurityGroup { farm, name, description, rules, tags } => {
