@@ -65,6 +65,8 @@ settings() {
     id=$(printf %s "$run $host" | sha256sum | cut -c1-32 | sed 's/^\(.\{8\}\)\(.\{4\}\).\(.\{3\}\).\(.\{3\}\)\(.\{12\}\).*/\1-\2-8\3-8\4-\5/')
     mkdir -p "$home"/{etc,run,lib,log,cache,sock}
     [ -d /etc/libvirt ] && cp -a /etc/libvirt/. "$home/etc/"
+    # Joins the bridges of farms' networks.
+    install -D -m 755 "$(dirname "$0")/../../deploy/libvirt/network" "$home/etc/hooks/network"
     rm -rf "$home"/etc/qemu/networks "$home"/etc/qemu/autostart "$home"/etc/storage
     cat >"$home/etc/qemu.conf" <<CONF
 stdio_handler = "file"
