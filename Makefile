@@ -33,12 +33,14 @@ soak:
 	target/release/cascina simulate schedules --seeds $(SEEDS)
 	$(CARGO) run --release -p cascina-ec2 --example fuzz -- --seconds 30
 
-# A C compiler for SQLite is all that is needed beside Rust.
+# A C compiler for SQLite, and the headers of libvirt, are all that is needed beside Rust.
 AS_ROOT = $(if $(filter 0,$(shell id -u)),,sudo)
 deps:
 	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust 1.95 or newer first"; exit 1; }
 	@command -v cc >/dev/null || { $(AS_ROOT) apt-get update -q && $(AS_ROOT) apt-get install -qy build-essential; } \
 		|| { echo "a C compiler is missing: apt-get install build-essential"; exit 1; }
+	@pkg-config --exists libvirt 2>/dev/null || { $(AS_ROOT) apt-get update -q && $(AS_ROOT) apt-get install -qy libvirt-dev pkg-config; } \
+		|| { echo "libvirt's headers are missing: apt-get install libvirt-dev pkg-config, or build with --no-default-features"; exit 1; }
 
 # Stock EC2 clients, which the tests drive the program with, at fixed versions, in a folder of their own.
 CLIENTS = target/clients

@@ -22,6 +22,12 @@ const OVERRIDABLE: [&str; 5] = ["server", "ec2", "policies", "simulation", "site
 /// Variables that begin like an override and are none.
 const OTHERS: [&str; 2] = ["CASCINA_SERVER", "CASCINA_POLICIES"];
 
+#[cfg(feature = "libvirt")]
+pub type Libvirt = cascina_drivers::libvirt::LibvirtSettings;
+/// Built without libvirt: what the section says is another program's business.
+#[cfg(not(feature = "libvirt"))]
+pub type Libvirt = toml::Table;
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(from = "File")]
 pub struct Config {
@@ -31,6 +37,8 @@ pub struct Config {
     pub simulation: Simulation,
     /// What routers on gateway hosts do (`uri = "netns:"`).
     pub gateway: Option<GatewaySettings>,
+    /// Where guests on real hosts get images and disks from.
+    pub libvirt: Option<Libvirt>,
     pub site: SiteFile,
 }
 
@@ -44,6 +52,7 @@ struct File {
     policies: Policies,
     simulation: Simulation,
     gateway: Option<GatewaySettings>,
+    libvirt: Option<Libvirt>,
     site: SiteSection,
     class: Vec<ClassSection>,
     share: Vec<ShareSection>,
@@ -55,7 +64,7 @@ struct File {
 
 impl From<File> for Config {
     fn from(file: File) -> Config {
-        let File { server, ec2, policies, simulation, gateway, site, class, share, host, flavor, image, binding } =
+        let File { server, ec2, policies, simulation, gateway, libvirt, site, class, share, host, flavor, image, binding } =
             file;
         Config {
             server,
@@ -63,6 +72,7 @@ impl From<File> for Config {
             policies,
             simulation,
             gateway,
+            libvirt,
             site: SiteFile { site, class, share, host, flavor, image, binding },
         }
     }
@@ -218,8 +228,14 @@ impl Config {
             bail!("simulation.time_scale = {scale}; allowed: 0 to 1000");
         }
         for host in self.site.spec()?.hosts {
-            if hosts::scheme(&host.uri) == Ok(Scheme::Gateway) && self.gateway.is_none() {
-                bail!("host {} makes routers in namespaces; [gateway] must say what they do", host.name);
+            match hosts::scheme(&host.uri) {
+                Ok(Scheme::Gateway) if self.gateway.is_none() => {
+                    bail!("host {} makes routers in namespaces; [gateway] must say what they do", host.name);
+                }
+                Ok(Scheme::Libvirt) if self.libvirt.is_none() => {
+                    bail!("host {} is reached through libvirt; [libvirt] must say where images and disks are", host.name);
+                }
+                _ => {}
             }
         }
         self.site.bindings().map(|_| ())

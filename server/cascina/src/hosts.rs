@@ -1,6 +1,8 @@
 //! Which driver reaches a host: its address says so.
 
 use async_trait::async_trait;
+#[cfg(feature = "libvirt")]
+use cascina_drivers::libvirt::LibvirtDriver;
 use cascina_drivers::netns::Gateway;
 use cascina_drivers::sim::SimDriver;
 use cascina_drivers::{DriverError, HostCall, HostEvent, HostRef, Hypervisor, Reply};
@@ -42,6 +44,8 @@ pub fn scheme(uri: &str) -> Result<Scheme, &'static str> {
 pub struct Hosts {
     pub simulated: SimDriver,
     pub gateways: Option<Gateway>,
+    #[cfg(feature = "libvirt")]
+    pub libvirt: Option<LibvirtDriver>,
 }
 
 #[async_trait]
@@ -55,12 +59,22 @@ impl Hypervisor for Hosts {
                 Some(gateways) => gateways.call(host, call).await,
                 None => Err(refused("the configuration has no [gateway], which says what routers there do")),
             },
+            #[cfg(feature = "libvirt")]
+            Ok(Scheme::Libvirt) => match &self.libvirt {
+                Some(libvirt) => libvirt.call(host, call).await,
+                None => Err(refused("the configuration has no [libvirt], which says where images and disks are")),
+            },
+            #[cfg(not(feature = "libvirt"))]
             Ok(Scheme::Libvirt) => Err(refused("this program was built without libvirt")),
             Err(allowed) => Err(refused(&format!("`{}` is no address of a host; allowed: {allowed}", host.uri))),
         }
     }
 
     fn events(&self) -> Option<broadcast::Receiver<HostEvent>> {
+        // The others never say anything by themselves.
+        #[cfg(feature = "libvirt")]
+        return self.libvirt.as_ref().and_then(Hypervisor::events);
+        #[cfg(not(feature = "libvirt"))]
         None
     }
 }

@@ -9,6 +9,8 @@ mod keys;
 mod listen;
 mod offline;
 mod ranges;
+#[cfg(feature = "libvirt")]
+mod seed;
 mod serve;
 mod simulate;
 mod simulated;

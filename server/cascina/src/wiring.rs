@@ -6,6 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
+#[cfg(feature = "libvirt")]
+use cascina_drivers::GuestSpec;
+#[cfg(feature = "libvirt")]
+use cascina_drivers::libvirt::{LibvirtDriver, LibvirtSettings};
 use cascina_drivers::netns::Gateway;
 use cascina_drivers::sim::{Settings, SimDriver};
 use cascina_engine::{Engine, EngineConfig, SystemClock};
@@ -15,6 +19,8 @@ use crate::config::{Config, Policies};
 use crate::embedded;
 use crate::hosts::Hosts;
 use crate::keys;
+#[cfg(feature = "libvirt")]
+use crate::seed;
 
 /// The sandbox's bounds as the compiler child is told them: it starts with an empty environment.
 #[derive(clap::Args)]
@@ -73,7 +79,12 @@ pub async fn start(config: &Config, compiler: Compiler) -> anyhow::Result<Runnin
         embedded: embedded::policies(),
         bindings: config.site.bindings()?,
         sandbox: Arc::new(sandbox),
-        hypervisor: Arc::new(Hosts { simulated: hosts.clone(), gateways: config.gateway.clone().map(Gateway::new) }),
+        hypervisor: Arc::new(Hosts {
+            simulated: hosts.clone(),
+            gateways: config.gateway.clone().map(Gateway::new),
+            #[cfg(feature = "libvirt")]
+            libvirt: config.libvirt.clone().map(libvirt).transpose()?,
+        }),
         clock: Arc::new(SystemClock),
         call_deadline: server.call_deadline(),
         sealer: keys::sealer(&server.data)?,
@@ -82,6 +93,13 @@ pub async fn start(config: &Config, compiler: Compiler) -> anyhow::Result<Runnin
     };
     let engine = Engine::start(engine).await.context("the engine does not start")?;
     Ok(Running { engine, hosts })
+}
+
+#[cfg(feature = "libvirt")]
+fn libvirt(settings: LibvirtSettings) -> anyhow::Result<LibvirtDriver> {
+    let mtu = settings.router.mtu;
+    let seeds = Arc::new(move |spec: &GuestSpec| seed::disk(spec, mtu));
+    LibvirtDriver::new(settings, seeds).context("[libvirt]")
 }
 
 /// This program again, as the child that compiles policies.
