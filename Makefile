@@ -3,13 +3,28 @@
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= never
 
-.PHONY: demo test lint deps clients policies bench soak images
+.PHONY: demo demo-qemu test test-qemu lint deps clients policies bench soak images qemu
 
 # A server on simulated hosts, and what people do with it, in about half a minute after building. It
 # goes on until Ctrl-C; `make demo KEEP=0` ends it, `make demo TRACE=folder` replays your own trace.
 demo: deps
 	$(CARGO) build -p cascina
 	@sh demo/demo.sh
+
+# The same on real virtual machines: two private libvirt daemons as hosts, routers and guests made here from
+# Debian's packages, KVM where it works and emulated processors where not. Needs root; what it makes, it removes.
+demo-qemu: qemu
+	$(CARGO) build --workspace
+	$(CLIENTS)/bin/python tests/qemu/farm.py
+
+# Everything that needs real hosts: the driver against libvirt, filters against attacks, gateways, and the demo.
+test-qemu: qemu
+	$(CARGO) build --workspace
+	$(CLIENTS)/bin/python tests/qemu/farm.py
+
+qemu: deps clients
+	sh tests/qemu/install.sh
+	$(MAKE) -C images router micro
 
 # Format, clippy, unit, property and end-to-end tests; the policies are tested, rebuilt with the
 # distribution's compiler where it can be installed, and compared with what is kept.
