@@ -64,8 +64,21 @@ struct File {
 
 impl From<File> for Config {
     fn from(file: File) -> Config {
-        let File { server, ec2, policies, simulation, gateway, libvirt, site, class, share, host, flavor, image, binding } =
-            file;
+        let File {
+            server,
+            ec2,
+            policies,
+            simulation,
+            gateway,
+            libvirt,
+            site,
+            class,
+            share,
+            host,
+            flavor,
+            image,
+            binding,
+        } = file;
         Config {
             server,
             ec2,
@@ -233,7 +246,10 @@ impl Config {
                     bail!("host {} makes routers in namespaces; [gateway] must say what they do", host.name);
                 }
                 Ok(Scheme::Libvirt) if self.libvirt.is_none() => {
-                    bail!("host {} is reached through libvirt; [libvirt] must say where images and disks are", host.name);
+                    bail!(
+                        "host {} is reached through libvirt; [libvirt] must say where images and disks are",
+                        host.name
+                    );
                 }
                 _ => {}
             }
