@@ -10,6 +10,7 @@ mod domain;
 mod files;
 mod link;
 mod nft;
+pub mod openwrt;
 mod plan;
 mod settings;
 mod tar;

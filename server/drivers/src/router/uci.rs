@@ -252,7 +252,7 @@ fn firewall(plan: &RouterPlan) -> Vec<Section> {
             .option("snat_ip", public);
     }
     if let Some(own) = own {
-        uci.section("nat", "out").options(&[("name", "out"), ("src", "wan"), ("proto", "all"), ("target", "SNAT")]);
+        uci.section("nat", "nat_out").options(&[("name", "out"), ("src", "wan"), ("proto", "all"), ("target", "SNAT")]);
         uci.option("src_ip", cidr).option("snat_ip", own);
         for rule in &plan.forwards {
             let (protocol, port) = (protocol_name(rule.protocol), rule.public_port);
