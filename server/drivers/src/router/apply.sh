@@ -124,9 +124,10 @@ check() {
             "$ip" link show dev "$link" >/dev/null 2>&1 || fail 1 "there is no interface \`$link\`"
         fi
     done
-    said=$("$nft" -c -f "$set/ruleset.nft" 2>&1) || fail 2 "nft refuses the ruleset: $said"
-    said=$("$dnsmasq" --test --conf-file="$set/dnsmasq.conf" --addn-hosts="$set/hosts" \
-        --dhcp-hostsfile="$set/leases" 2>&1) || fail 2 "dnsmasq refuses its configuration: $said"
+    # What it runs with has been looked at. The ruleset is a transaction, and checked when it is made.
+    cmp -s "$set/dnsmasq.conf" "$state/served.conf" ||
+        said=$("$dnsmasq" --test --conf-file="$set/dnsmasq.conf" --addn-hosts="$set/hosts" \
+            --dhcp-hostsfile="$set/leases" 2>&1) || fail 2 "dnsmasq refuses its configuration: $said"
 }
 
 # ---- changes ---------------------------------------------------------------------------------
@@ -153,9 +154,9 @@ set_kernel_all() {
 }
 
 # Makes the router be as the set in $1 says, where the one in $2 was applied before: all but dnsmasq.
-# What came of addresses is in `$fresh`. Says why not in `$said`.
+# What came of addresses is in `$fresh`. Says why not in `$said`; with 2 if nothing was changed.
 enforce() {
-    said=$("$nft" -f "$1/ruleset.nft" 2>&1) || return 1
+    said=$("$nft" -f "$1/ruleset.nft" 2>&1) || return 2
     said=$(set_kernel_all 2>&1) || return 1
 
     want=$(cat "$1/addresses") there=$(addresses_there) batch= fresh=
@@ -294,11 +295,15 @@ apply() {
         cat "$set/$file" >"$state/new/$file" || fail 1 "$state/new/$file cannot be written"
     done
 
-    if ! enforce "$state/new" "$state/now"; then
-        why=$said
-        go_back "$state/now" "$state/new"
-        fail 1 "$why"
-    fi
+    enforce "$state/new" "$state/now"
+    case $? in
+        0) ;;
+        2) fail 2 "nft refuses the ruleset: $said" ;;
+        *)
+            why=$said
+            go_back "$state/now" "$state/new"
+            fail 1 "$why" ;;
+    esac
     [ ! -d "$state/now" ] || mv "$state/now" "$state/old"
     mv "$state/new" "$state/now"
     announced=$fresh

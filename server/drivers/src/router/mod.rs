@@ -10,6 +10,7 @@ mod domain;
 mod files;
 mod link;
 mod nft;
+pub mod openwrt;
 mod plan;
 mod settings;
 mod tar;
@@ -24,7 +25,7 @@ pub use link::{LinkName, LinkNameError};
 pub use plan::{Draft, Lan, Metadata, PlanError, RouterPlan, Wan, is_host_name};
 pub use settings::{MetadataSettings, PublicNetwork, RouterSettings, plan, wan_mac};
 pub use tar::{disk, tar};
-pub use uci::Devices;
+pub use uci::{Devices, Section, Value, packages};
 
 /// `apply.sh SET [STATE]`: see its first lines.
 pub const APPLY: &str = include_str!("apply.sh");

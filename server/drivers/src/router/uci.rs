@@ -18,49 +18,88 @@ pub struct Devices {
 
 const SEEN_AS: &str = "etc/cascina/metadata.nft";
 
-pub(super) fn files(plan: &RouterPlan, devices: &Devices) -> Files {
-    let mut files: Files = [
-        ("etc/config/network", network(plan, devices)),
-        ("etc/config/dhcp", dhcp(plan)),
-        ("etc/config/firewall", firewall(plan)),
-    ]
-    .map(|(path, text)| (path.to_owned(), text.into_bytes()))
-    .into();
-    if let Some(seen_as) = plan.metadata.and_then(|metadata| metadata.seen_as) {
-        let cidr = plan.lan.cidr;
-        let rule = format!("ct original ip daddr {METADATA} snat ip prefix to ip saddr map {{ {cidr} : {seen_as} }}\n");
-        files.insert(SEEN_AS.into(), rule.into_bytes());
-    }
-    files
+/// A section of a file of UCI. Values come from types that have no quotes and no line ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Section {
+    pub kind: &'static str,
+    pub name: String,
+    pub values: Vec<(&'static str, Value)>,
 }
 
-/// Sections of a file. Values come from types that have no quotes and no line ends.
-struct Uci(String);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    Option(String),
+    List(Vec<String>),
+}
+
+/// What UCI calls packages, by their names: each is one file, and the order of its sections is of meaning.
+pub fn packages(plan: &RouterPlan, devices: &Devices) -> [(&'static str, Vec<Section>); 3] {
+    [("network", network(plan, devices)), ("dhcp", dhcp(plan)), ("firewall", firewall(plan))]
+}
+
+/// A file that the firewall includes, where UCI has no words for what is wanted.
+pub(super) fn included(plan: &RouterPlan) -> Option<(String, String)> {
+    let seen_as = plan.metadata.and_then(|metadata| metadata.seen_as)?;
+    let cidr = plan.lan.cidr;
+    let rule = format!("ct original ip daddr {METADATA} snat ip prefix to ip saddr map {{ {cidr} : {seen_as} }}\n");
+    Some((SEEN_AS.into(), rule))
+}
+
+pub(super) fn files(plan: &RouterPlan, devices: &Devices) -> Files {
+    let packages = packages(plan, devices).map(|(name, sections)| (format!("etc/config/{name}"), text(&sections)));
+    packages.into_iter().chain(included(plan)).map(|(path, text)| (path, text.into_bytes())).collect()
+}
+
+fn text(sections: &[Section]) -> String {
+    let mut text = String::new();
+    for Section { kind, name, values } in sections {
+        let gap = if text.is_empty() { "" } else { "\n" };
+        let _ = writeln!(text, "{gap}config {kind} '{name}'");
+        for (key, value) in values {
+            let (word, values) = match value {
+                Value::Option(value) => ("option", std::slice::from_ref(value)),
+                Value::List(values) => ("list", &values[..]),
+            };
+            for value in values {
+                let _ = writeln!(text, "\t{word} {key} '{value}'");
+            }
+        }
+    }
+    text
+}
+
+/// Sections under construction.
+struct Uci(Vec<Section>);
 
 impl Uci {
-    fn section(&mut self, kind: &str, name: &str) -> &mut Uci {
-        let gap = if self.0.is_empty() { "" } else { "\n" };
-        let _ = writeln!(self.0, "{gap}config {kind} '{name}'");
+    fn section(&mut self, kind: &'static str, name: &str) -> &mut Uci {
+        self.0.push(Section { kind, name: name.into(), values: Vec::new() });
         self
     }
 
-    fn option(&mut self, key: &str, value: impl std::fmt::Display) -> &mut Uci {
-        let _ = writeln!(self.0, "\toption {key} '{value}'");
+    /// Of the newest section.
+    fn value(&mut self, key: &'static str, value: Value) -> &mut Uci {
+        if let Some(section) = self.0.last_mut() {
+            section.values.push((key, value));
+        }
         self
     }
 
-    fn options(&mut self, pairs: &[(&str, &str)]) -> &mut Uci {
+    fn option(&mut self, key: &'static str, value: impl std::fmt::Display) -> &mut Uci {
+        self.value(key, Value::Option(value.to_string()))
+    }
+
+    fn options(&mut self, pairs: &[(&'static str, &str)]) -> &mut Uci {
         for (key, value) in pairs {
             self.option(key, value);
         }
         self
     }
 
-    fn list<T: std::fmt::Display>(&mut self, key: &str, values: impl IntoIterator<Item = T>) -> &mut Uci {
-        for value in values {
-            let _ = writeln!(self.0, "\tlist {key} '{value}'");
-        }
-        self
+    /// One without values is none.
+    fn list<T: std::fmt::Display>(&mut self, key: &'static str, values: impl IntoIterator<Item = T>) -> &mut Uci {
+        let values: Vec<String> = values.into_iter().map(|value| value.to_string()).collect();
+        if values.is_empty() { self } else { self.value(key, Value::List(values)) }
     }
 }
 
@@ -69,9 +108,9 @@ fn word(ip: Ipv4Addr) -> String {
     ip.to_string().replace('.', "_")
 }
 
-fn network(plan: &RouterPlan, devices: &Devices) -> String {
+fn network(plan: &RouterPlan, devices: &Devices) -> Vec<Section> {
     let lan = &plan.lan;
-    let mut uci = Uci(String::new());
+    let mut uci = Uci(Vec::new());
     uci.section("interface", "loopback")
         .options(&[("device", "lo"), ("proto", "static")])
         .list("ipaddr", ["127.0.0.1/8"]);
@@ -94,9 +133,9 @@ fn network(plan: &RouterPlan, devices: &Devices) -> String {
     uci.0
 }
 
-fn dhcp(plan: &RouterPlan) -> String {
+fn dhcp(plan: &RouterPlan) -> Vec<Section> {
     let lan = &plan.lan;
-    let mut uci = Uci(String::new());
+    let mut uci = Uci(Vec::new());
     uci.section("dnsmasq", "names").options(&[
         ("domainneeded", "1"),
         ("boguspriv", "1"),
@@ -142,10 +181,10 @@ fn dhcp(plan: &RouterPlan) -> String {
     uci.0
 }
 
-fn firewall(plan: &RouterPlan) -> String {
+fn firewall(plan: &RouterPlan) -> Vec<Section> {
     let cidr = plan.lan.cidr;
     let own = plan.wan.as_ref().and_then(|wan| wan.address);
-    let mut uci = Uci(String::new());
+    let mut uci = Uci(Vec::new());
     uci.section("defaults", "defaults").options(&[
         ("input", "DROP"),
         ("output", "ACCEPT"),
@@ -213,7 +252,7 @@ fn firewall(plan: &RouterPlan) -> String {
             .option("snat_ip", public);
     }
     if let Some(own) = own {
-        uci.section("nat", "out").options(&[("name", "out"), ("src", "wan"), ("proto", "all"), ("target", "SNAT")]);
+        uci.section("nat", "nat_out").options(&[("name", "out"), ("src", "wan"), ("proto", "all"), ("target", "SNAT")]);
         uci.option("src_ip", cidr).option("snat_ip", own);
         for rule in &plan.forwards {
             let (protocol, port) = (protocol_name(rule.protocol), rule.public_port);

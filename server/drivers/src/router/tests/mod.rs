@@ -32,7 +32,7 @@ fn name(text: &str) -> Name {
     text.parse().unwrap()
 }
 
-fn settings() -> RouterSettings {
+pub(super) fn settings() -> RouterSettings {
     RouterSettings {
         public: vec![
             PublicNetwork { cidr: net("203.0.113.0/24"), gateway: ip("203.0.113.1") },
@@ -46,7 +46,7 @@ fn settings() -> RouterSettings {
     }
 }
 
-fn network() -> NetworkSpec {
+pub(super) fn network() -> NetworkSpec {
     NetworkSpec {
         id: NetworkId(1),
         farm: FarmId(7),
@@ -56,7 +56,7 @@ fn network() -> NetworkSpec {
     }
 }
 
-fn router() -> GuestSpec {
+pub(super) fn router() -> GuestSpec {
     GuestSpec {
         guest: Guest::Router(RouterId(9)),
         farm: FarmId(7),
@@ -75,7 +75,7 @@ fn forward(protocol: Protocol, public_port: u16, to: &str, to_port: u16) -> NatR
     NatRule { protocol, public_port, to: ip(to), to_port }
 }
 
-fn config() -> RouterConfig {
+pub(super) fn config() -> RouterConfig {
     RouterConfig {
         public: Some(ip("203.0.113.7")),
         mapped: vec![(ip("203.0.113.51"), ip("10.65.2.10")), (ip("198.51.100.9"), ip("10.65.2.11"))],
@@ -84,7 +84,7 @@ fn config() -> RouterConfig {
 }
 
 /// All that there can be, on a small network.
-fn full() -> Draft {
+pub(super) fn full() -> Draft {
     let made = plan(&settings(), &network(), &router(), 12, &config()).unwrap();
     Draft {
         names: vec![(ip("10.65.2.11"), name("db")), (ip("10.65.2.10"), name("web")), (ip("10.65.2.10"), name("alias"))],
@@ -104,7 +104,7 @@ fn text(files: &Files, path: &str) -> String {
 }
 
 /// Whatever drafts can be made into plans, of networks of all sizes.
-fn drafts() -> impl Strategy<Value = Draft> {
+pub(super) fn drafts() -> impl Strategy<Value = Draft> {
     let lan = (16u8..=29, any::<u32>(), any::<u16>(), 576u16..=9000).prop_map(|(prefix, bits, segment, mtu)| {
         let cidr = Ipv4Net::new(Ipv4Addr::from(0x0a00_0000 | bits & 0x00ff_ffff), prefix).unwrap().trunc();
         let [high, low] = segment.to_be_bytes();
