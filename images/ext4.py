@@ -1,15 +1,17 @@
-"""Sets when the files of an ext4 filesystem were made and looked at: mke2fs takes that from this machine."""
+"""Makes an ext4 filesystem say nothing of the machine and the user that made it: mke2fs takes from there
+when files were made and looked at, and whose they are."""
 
 import struct
 
 # Where the times of an inode are, in seconds; and, of the longer inodes, that of their making and the
-# parts of seconds of all of them.
+# parts of seconds of all of them. Then the two halves of their user's and their group's ids.
 ACCESSED, CHANGED, MODIFIED, CREATED = 8, 12, 16, 144
 FRACTIONS = [132, 136, 140, 148]
+OWNERS = [2, 24, 120, 122]
 
 
-def forget_times(disk, start):
-    """All times but that of the last change of the content, which is kept in whole seconds."""
+def forget_maker(disk, start, owned_by_root):
+    """Of times only that of the last change of the content stays, in whole seconds; owners do if wanted."""
 
     def read(at, count):
         disk.seek(start + at)
@@ -41,6 +43,9 @@ def forget_times(disk, start):
             modified = content[at + MODIFIED : at + MODIFIED + 4]
             content[at + ACCESSED : at + ACCESSED + 4] = modified
             content[at + CHANGED : at + CHANGED + 4] = modified
+            if owned_by_root:
+                for field in OWNERS:
+                    content[at + field : at + field + 2] = bytes(2)
             if inode_size > 128:
                 content[at + CREATED : at + CREATED + 4] = modified
                 for field in FRACTIONS:

@@ -33,8 +33,9 @@ as_root=
 apt() {
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qy "$@"
 }
+# What is there stays: apt would rather remove QEMU's tools than say that it has no others of their version.
 install() {
-    apt install --no-install-recommends "$@"
+    apt install --no-install-recommends --no-remove "$@"
 }
 
 echo "installing:$missing"
