@@ -5,7 +5,7 @@
 set -eu
 virtual="qemu-system-x86 qemu-utils libvirt-dev libvirt-daemon-system libvirt-clients"
 others="busybox-static conntrack debian-archive-keyring dnsmasq-base ebtables genisoimage iproute2 iptables
-iputils-arping mmdebstrap nftables pkg-config python3"
+curl iputils-arping iputils-ping mmdebstrap nftables pkg-config python3"
 # Who is not root makes the guest's disk in a namespace of users.
 [ "$(id -u)" = 0 ] || others="$others uidmap"
 

@@ -15,6 +15,9 @@ use super::trouble::{Trouble, not_now};
 
 /// A guest that is up answers in less.
 const PATIENCE_SECONDS: i32 = 5;
+/// How long a guest that was just started may take until its agent is there, on emulated processors too. A call
+/// has at least this, and then is asked again.
+const COMES: Duration = Duration::from_secs(75);
 /// A program may take this long.
 const LIMIT: Duration = Duration::from_secs(60);
 /// The longest answer that is read.
@@ -68,6 +71,23 @@ impl Site {
         Ok(answer.answer)
     }
 
+    fn wait_for_agent(&self, here: &Here) -> Result<(), Trouble> {
+        let ping = json!({ "execute": "guest-ping" });
+        let mut why = None;
+        let came = self.wait_until(COMES, || match self.ask::<Value>(here, &ping) {
+            Ok(_) => Ok(true),
+            Err(trouble) if trouble.is_passing() && here.is_active()? => {
+                why = Some(trouble);
+                Ok(false)
+            }
+            Err(trouble) => Err(trouble),
+        })?;
+        match why {
+            Some(why) if !came => Err(why),
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn run(&self, here: &Here, path: &str, arguments: &[&str], input: &[u8]) -> Result<Ran, Trouble> {
         let question = json!({
             "execute": "guest-exec",
@@ -78,6 +98,7 @@ impl Site {
                 "capture-output": true,
             },
         });
+        self.wait_for_agent(here)?;
         let Started { pid } = self.ask(here, &question)?;
         let question = json!({ "execute": "guest-exec-status", "arguments": { "pid": pid } });
         let begin = Instant::now();

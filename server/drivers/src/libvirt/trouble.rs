@@ -74,7 +74,7 @@ impl From<Error> for Trouble {
 
 impl Trouble {
     /// Asking again may help.
-    fn is_passing(&self) -> bool {
+    pub(super) fn is_passing(&self) -> bool {
         match self {
             Trouble::NotNow(_) | Trouble::Died(_) => true,
             Trouble::Libvirt(error) => is_passing(error),
