@@ -7,6 +7,7 @@
 //! tests/qemu/hosts.sh down /tmp/cascina-hosts
 //! ```
 #![cfg(feature = "libvirt")]
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -122,7 +122,7 @@ impl Site {
         let unread = |error: io::Error| Trouble::Image(format!("{} cannot be read: {error}", known.path.display()));
         let file = File::open(&known.path).map_err(unread)?;
         let size = file.metadata().map_err(unread)?.len();
-        let volume = store.make(&New::new(kept, size).raw().read_by_all())?;
+        let volume = store.make(&New::file(kept, size).raw().read_by_all())?;
         let mut hashing = Hashing { inner: BufReader::with_capacity(1 << 20, file), hash: Sha256::new() };
         let sent = store.upload(&volume, &mut hashing)?;
         let digest = Digest(hashing.hash.finalize().into());

@@ -84,11 +84,11 @@ impl Site {
         store.remove(kept)?;
         match source {
             Source::Image(layer) => {
-                store.make(&New::new(kept, bytes).over(layer))?;
+                store.make(&New::file(kept, bytes).over(layer))?;
             }
             Source::Snapshot(from) => {
                 let there = from.get_info()?.capacity;
-                let volume = store.copy(&New::new(kept, there), &from)?;
+                let volume = store.copy(&New::file(kept, there), &from)?;
                 if there < bytes {
                     volume.resize(bytes, 0)?;
                 }

@@ -111,7 +111,7 @@ impl Site {
     /// A volume with this in it, of that size.
     pub(super) fn write(&self, store: &Store, kept: Kept, bytes: &[u8], size: u64) -> Result<StorageVol, Trouble> {
         store.remove(kept)?;
-        let volume = store.make(&New::new(kept, size))?;
+        let volume = store.make(&New::file(kept, size))?;
         store.upload(&volume, bytes)?;
         Ok(volume)
     }

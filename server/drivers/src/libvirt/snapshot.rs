@@ -33,7 +33,7 @@ impl Site {
             return Err(not_now(format!("{} runs: it can be copied when that is stopped", user.guest())));
         }
         store.remove(kept)?;
-        store.copy(&New::new(kept, from.get_info()?.capacity), &from)?;
+        store.copy(&New::file(kept, from.get_info()?.capacity), &from)?;
         store.set_whole(kept)
     }
 

@@ -37,7 +37,7 @@ pub(super) struct New {
 }
 
 impl New {
-    pub(super) fn new(kept: Kept, bytes: u64) -> New {
+    pub(super) fn file(kept: Kept, bytes: u64) -> New {
         New { name: kept.to_string(), bytes, format: kept.format(), backing: None, mode: "0600" }
     }
 

@@ -45,13 +45,13 @@ impl Site {
         match from {
             None => {
                 store.remove(kept)?;
-                store.make(&New::new(kept, bytes))?;
+                store.make(&New::file(kept, bytes))?;
             }
             Some(snapshot) => {
                 let from = self.snapshot_volume(&store, snapshot)?;
                 store.remove(kept)?;
                 let there = from.get_info()?.capacity;
-                let volume = store.copy(&New::new(kept, there), &from)?;
+                let volume = store.copy(&New::file(kept, there), &from)?;
                 if there < bytes {
                     volume.resize(bytes, 0)?;
                 }
