@@ -183,6 +183,17 @@ mod tests {
         let uplink = Uplink::Vxlan { base: 1000, device, peers };
         let xml = document(&spec(), 1450, &uplink).unwrap();
         insta::assert_snapshot!(xml, @r#"
+        <network>
+          <name>cascina-vpc-00000000000000004</name>
+          <metadata>
+            <cascina:network xmlns:cascina="urn:cascina:1" id="vpc-00000000000000004" farm="farm-00000000000000003" segment="12" cidr="10.64.7.0/24" prefix="02:00:00:0c">
+              <cascina:vxlan id="1012" device="eth1" peers="10.99.0.11 10.99.0.12"/>
+            </cascina:network>
+          </metadata>
+          <bridge name="cb12" stp="off" delay="0"/>
+          <mtu size="1450"/>
+          <dns enable="no"/>
+        </network>
         "#);
         assert_eq!(read(&xml).unwrap(), spec());
         assert_eq!(read(&document(&spec(), 1450, &Uplink::None).unwrap()).unwrap(), spec());
