@@ -17,9 +17,10 @@ demo-qemu: qemu
 	$(CARGO) build --workspace
 	$(CLIENTS)/bin/python tests/qemu/farm.py
 
-# Everything that needs real hosts: the driver against libvirt, filters against attacks, gateways, and the demo.
+# Everything that needs real hosts: filters against attacks, gateways, and the demo.
 test-qemu: qemu
 	$(CARGO) build --workspace
+	tests/qemu/drivers.sh
 	$(CLIENTS)/bin/python tests/qemu/farm.py
 
 qemu: deps clients
