@@ -25,7 +25,7 @@ test-qemu: qemu
 
 qemu: deps clients
 	sh tests/qemu/install.sh
-	$(MAKE) -C images router micro
+	$(MAKE) -C images
 
 # Format, clippy, unit, property and end-to-end tests; the policies are tested, rebuilt with the
 # distribution's compiler where it can be installed, and compared with what is kept.
