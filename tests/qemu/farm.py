@@ -106,10 +106,12 @@ def play(stage):
     ec2 = stage.ec2("alpha")
     images = {row["Name"]: row["ImageId"] for row in ec2.describe_images()["Images"]}
     data = USER_DATA.format(stranger="10.64.2.10", gateway="10.64.1.1")
+    before = time.monotonic()
     ec2.run_instances(ImageId=images["debian-12"], InstanceType="small", MinCount=2, MaxCount=2, UserData=data,
                       Placement={"AvailabilityZone": "services"})
     running = lambda: [row["state"] for row in stage.instances("alpha")] == ["running", "running"]
     stage.within(PATIENCE, "both run", running)
+    print(f"    {time.monotonic() - before:.1f} s from the request")
     one, two = stage.instances("alpha")
     ids = [row["InstanceId"] for r in ec2.describe_instances()["Reservations"] for row in r["Instances"]]
     by_ip = {row["PrivateIpAddress"]: row["InstanceId"]
