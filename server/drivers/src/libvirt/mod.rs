@@ -28,6 +28,8 @@ mod image;
 #[cfg(feature = "libvirt")]
 mod inventory;
 #[cfg(feature = "libvirt")]
+mod job;
+#[cfg(feature = "libvirt")]
 mod life;
 #[cfg(feature = "libvirt")]
 mod link;
