@@ -41,6 +41,12 @@ impl Site {
         let here = self.here(&connect, spec.guest)?;
         let kept = Kept::Root(spec.guest);
         if let Guest::Router(_) = spec.guest {
+            if snapshot_of(image).is_some() {
+                return Err(Trouble::Image(format!(
+                    "{} is a router: it has no disk that `{image}` could be on",
+                    spec.guest
+                )));
+            }
             self.appliance(&store)?;
             return if here.is_some() { Ok(()) } else { self.define_staged(&connect, spec).map(|_| ()) };
         }
@@ -180,7 +186,7 @@ impl Site {
         self.switch_off(here)
     }
 
-    fn switch_off(&self, here: &Here) -> Result<(), Trouble> {
+    pub(super) fn switch_off(&self, here: &Here) -> Result<(), Trouble> {
         if !here.is_active()? {
             return Ok(());
         }

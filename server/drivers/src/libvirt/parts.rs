@@ -42,6 +42,7 @@ impl Site {
                 mac: spec.mac,
                 rebooted: before.and_then(|marks| marks.rebooted),
                 revision: before.and_then(|marks| marks.revision),
+                arriving: false,
             },
             vcpus: spec.size.vcpus,
             memory: spec.size.memory,
@@ -186,7 +187,7 @@ impl Site {
 }
 
 /// The image that a disk is laid over: one of ours, whose name says its format.
-fn backing_of(volume: &StorageVol) -> Result<Option<Layer>, Trouble> {
+pub(super) fn backing_of(volume: &StorageVol) -> Result<Option<Layer>, Trouble> {
     let xml = volume.get_xml_desc(0)?;
     let unreadable = |why: String| Trouble::Unreadable { what: "a volume".into(), why };
     let document = roxmltree::Document::parse(&xml).map_err(|error| unreadable(error.to_string()))?;
