@@ -105,7 +105,7 @@ impl Site {
 
     /// A domain that has no port yet.
     fn define_staged(&self, connect: &Connect, spec: &GuestSpec) -> Result<Virt, Trouble> {
-        let domain = self.domain(connect, spec, None)?;
+        let domain = self.domain(spec, None)?;
         Ok(Virt::define_xml(connect, &domain.xml()?)?)
     }
 
@@ -117,7 +117,7 @@ impl Site {
         if here.is_active()? {
             return self.unpause(&here);
         }
-        let mut domain = self.domain(&connect, spec, Some(&here.seen.marks))?;
+        let mut domain = self.domain(spec, Some(&here.seen.marks))?;
         match spec.guest {
             Guest::Instance(id) => {
                 domain.disks.push(self.root_disk(&store, id)?);

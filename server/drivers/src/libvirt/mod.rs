@@ -42,6 +42,8 @@ mod network;
 #[cfg(feature = "libvirt")]
 mod parts;
 #[cfg(feature = "libvirt")]
+mod probe;
+#[cfg(feature = "libvirt")]
 mod router;
 #[cfg(feature = "libvirt")]
 mod sample;

@@ -10,9 +10,7 @@ use super::names::Kept;
 use super::network::bridge;
 use super::storage::{New, Store};
 use super::trouble::{Trouble, never};
-use super::xml::{
-    Accelerator, CpuShares, Disk, Domain, FilterRef, Format, Kernel, Layer, Marks, Media, Nic, Port, Serial, Target,
-};
+use super::xml::{CpuShares, Disk, Domain, FilterRef, Format, Kernel, Layer, Marks, Media, Nic, Port, Serial, Target};
 use crate::{GuestSpec, NetworkSpec, VolumeAt};
 use cascina_core::id::RouterId;
 use cascina_core::state::Guest;
@@ -25,12 +23,7 @@ const PUBLIC_MTU: u16 = 1500;
 
 impl Site {
     /// Without disks and ports.
-    pub(super) fn domain(
-        &self,
-        connect: &Connect,
-        spec: &GuestSpec,
-        before: Option<&Marks>,
-    ) -> Result<Domain, Trouble> {
+    pub(super) fn domain(&self, spec: &GuestSpec, before: Option<&Marks>) -> Result<Domain, Trouble> {
         let settings = self.settings();
         Ok(Domain {
             marks: Marks {
@@ -46,7 +39,7 @@ impl Site {
             },
             vcpus: spec.size.vcpus,
             memory: spec.size.memory,
-            accelerator: self.accelerator(connect)?,
+            accelerator: self.accelerator()?,
             machine: settings.machine.clone(),
             shares: if settings.cpu_shares { CpuShares::ByVcpus } else { CpuShares::Unsaid },
             kernel: None,
@@ -167,22 +160,6 @@ impl Site {
         let listed = store.list()?.into_iter().find(|kept| matches!(kept, Kept::Snapshot(there, _) if *there == id));
         let volume = listed.map(|kept| store.find_whole(kept)).transpose()?.flatten();
         volume.ok_or(Trouble::NoSnapshot(id))
-    }
-
-    pub(super) fn accelerator(&self, connect: &Connect) -> Result<Accelerator, Trouble> {
-        use super::settings::Acceleration;
-        let has_kvm = || connect.get_domain_capabilities(None, Some("x86_64"), None, Some("kvm"), 0).is_ok();
-        Ok(match self.settings().accelerator {
-            Acceleration::Kvm => Accelerator::Kvm,
-            Acceleration::Tcg => Accelerator::Tcg,
-            Acceleration::Auto => {
-                if has_kvm() {
-                    Accelerator::Kvm
-                } else {
-                    Accelerator::Tcg
-                }
-            }
-        })
     }
 }
 

@@ -59,9 +59,9 @@ impl Lab {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../images/build").canonicalize().expect("make -C images first")
     }
 
-    fn settings(&self) -> LibvirtSettings {
+    fn settings(&self) -> serde_json::Value {
         let images = Lab::images();
-        let settings = serde_json::json!({
+        serde_json::json!({
             "accelerator": "tcg",
             "cpu_shares": false,
             "unsafe_disks": true,
@@ -80,12 +80,20 @@ impl Lab {
             "stop_grace_seconds": 1,
             "consoles": "/var/log/libvirt/cascina",
             "peers": { "h1": { "migrate": "tcp://10.99.0.11" }, "h2": { "migrate": "tcp://10.99.0.12" } },
-        });
-        serde_json::from_value(settings).unwrap()
+        })
     }
 
     pub fn driver(&self) -> LibvirtDriver {
-        LibvirtDriver::new(self.settings(), Arc::new(no_seed)).unwrap()
+        let settings: LibvirtSettings = serde_json::from_value(self.settings()).unwrap();
+        LibvirtDriver::new(settings, Arc::new(no_seed)).unwrap()
+    }
+
+    /// One that is told something else.
+    pub fn driver_with(&self, setting: &str, value: serde_json::Value) -> LibvirtDriver {
+        let mut settings = self.settings();
+        settings[setting] = value;
+        let settings: LibvirtSettings = serde_json::from_value(settings).unwrap();
+        LibvirtDriver::new(settings, Arc::new(no_seed)).unwrap()
     }
 
     pub fn trial(&self) -> Trial {

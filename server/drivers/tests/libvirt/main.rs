@@ -11,6 +11,8 @@
 
 mod lab;
 mod moves;
+mod probe;
+mod reach;
 mod snapshots;
 
 use cascina_core::id::RouterId;

@@ -2,7 +2,6 @@
 
 use std::io::{self, Read};
 
-use cascina_core::state::Guest;
 use sha2::{Digest as _, Sha256};
 
 use crate::libvirt::driver::Site;
@@ -41,6 +40,7 @@ impl Site {
         } else {
             // It names what it is laid over by the path that it has there too.
             carry(&from, &to, root, None)?;
+            to.set_whole(root)?;
             Vec::new()
         };
         // Guests only read it, so it is the same at any moment.
@@ -52,10 +52,10 @@ impl Site {
         Ok(filled)
     }
 
-    /// All of what a guest brought has come.
-    pub(super) fn settle_disks(&self, guest: Guest) -> Result<(), Trouble> {
-        let (store, root) = (self.own_store()?, Kept::Root(guest));
-        if !store.shared && store.find(root)?.is_some() {
+    /// The disk of a guest that has run here is all there, even if who moved it died before that was noted.
+    pub(super) fn settle_disks(&self, here: &Here) -> Result<(), Trouble> {
+        let (store, root) = (self.own_store()?, Kept::Root(here.guest()));
+        if here.seen.has_port && !store.shared && store.find(root)?.is_some() {
             store.set_whole(root)?;
         }
         Ok(())

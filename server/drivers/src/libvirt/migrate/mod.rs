@@ -45,12 +45,12 @@ impl Site {
                 if way == Way::ArrivedHalted {
                     there.domain.resume()?;
                 }
-                self.leave(&other, guest)
+                self.leave(&other, &there)
             }
             (Way::Copy, Some(here), there) => {
                 let copied = self.copy(&other, spec, &here, there.as_ref());
                 other.undo_if_refused(guest, copied)?;
-                self.leave(&other, guest)
+                self.leave(&other, &other.needed(&there_connect, guest)?)
             }
             (Way::Live | Way::LiveHalted, Some(here), there) => {
                 if way == Way::LiveHalted {
@@ -60,7 +60,7 @@ impl Site {
                 other.port_filter(&there_connect, &network, spec.ip)?;
                 let moved = self.live(&other, &there_connect, spec, &here, there.as_ref());
                 other.undo_if_refused(guest, moved)?;
-                self.leave(&other, guest)
+                self.leave(&other, &other.needed(&there_connect, guest)?)
             }
             (Way::NotYet, ..) => Err(not_now(format!("an earlier move of {guest} has not been given up yet"))),
             _ => Err(Trouble::NoGuest(guest)),
@@ -68,9 +68,9 @@ impl Site {
     }
 
     /// The guest is on the other host: nothing of it stays here.
-    fn leave(&self, other: &Site, guest: Guest) -> Result<(), Trouble> {
-        other.settle_disks(guest)?;
-        self.evict(guest)
+    fn leave(&self, other: &Site, there: &Here) -> Result<(), Trouble> {
+        other.settle_disks(there)?;
+        self.evict(there.guest())
     }
 
     /// Both hosts must have the same folders under the same names.
@@ -88,7 +88,7 @@ impl Site {
             self.switch_off(before)?;
         }
         let connect = self.link.quick()?;
-        let mut domain = self.domain(&connect, spec, Some(marks))?;
+        let mut domain = self.domain(spec, Some(marks))?;
         domain.marks.arriving = true;
         Domain::define_xml(&connect, &domain.xml()?)?;
         Ok(())
@@ -96,10 +96,10 @@ impl Site {
 
     fn copy(&self, other: &Site, spec: &GuestSpec, here: &Here, there: Option<&Here>) -> Result<(), Trouble> {
         self.same_class(other, spec.guest)?;
+        self.settle_disks(here)?;
         other.announce(spec, &here.seen.marks, there)?;
         self.carry_disks(other, here, false)?;
         let xml = here.domain.get_xml_desc(sys::VIR_DOMAIN_XML_INACTIVE | sys::VIR_DOMAIN_XML_SECURE)?;
-        other.settle_disks(spec.guest)?;
         Domain::define_xml(&*other.link.quick()?, &xml)?;
         Ok(())
     }
@@ -113,6 +113,7 @@ impl Site {
         there: Option<&Here>,
     ) -> Result<(), Trouble> {
         self.same_class(other, spec.guest)?;
+        self.settle_disks(here)?;
         other.announce(spec, &here.seen.marks, there)?;
         let shared = self.own_store()?.shared;
         let mut flags = sys::VIR_MIGRATE_LIVE | sys::VIR_MIGRATE_PERSIST_DEST | sys::VIR_MIGRATE_AUTO_CONVERGE;
