@@ -97,6 +97,9 @@ pub struct HostFacts {
     pub nodes: Vec<NumaNode>,
     /// Guests run on the processor itself, and not on an emulated one.
     pub accelerated: bool,
+    /// How they run, and why so, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acceleration: Option<String>,
     /// Disks lie where all hosts of the class reach them.
     pub shared_storage: bool,
 }

@@ -120,6 +120,9 @@ pub struct Facts {
     pub nodes: Vec<NumaNode>,
     /// Guests run on its processors themselves, and not on emulated ones.
     pub accelerated: bool,
+    /// How they run, and why so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acceleration: Option<String>,
     /// Disks lie where all hosts of the class reach them.
     pub shared_storage: bool,
 }
@@ -138,6 +141,7 @@ impl Facts {
             capacity: facts.capacity.into(),
             nodes: facts.nodes.iter().map(node).collect(),
             accelerated: facts.accelerated,
+            acceleration: facts.acceleration.clone(),
             shared_storage: facts.shared_storage,
         }
     }

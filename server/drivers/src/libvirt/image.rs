@@ -137,9 +137,10 @@ impl Site {
     }
 }
 
-struct Hashing<R> {
-    inner: R,
-    hash: Sha256,
+/// Reads, and sums up what it has read.
+pub(super) struct Hashing<R> {
+    pub(super) inner: R,
+    pub(super) hash: Sha256,
 }
 
 impl<R: Read> Read for Hashing<R> {

@@ -41,6 +41,12 @@ impl Site {
         let here = self.here(&connect, spec.guest)?;
         let kept = Kept::Root(spec.guest);
         if let Guest::Router(_) = spec.guest {
+            if snapshot_of(image).is_some() {
+                return Err(Trouble::Image(format!(
+                    "{} is a router: it has no disk that `{image}` could be on",
+                    spec.guest
+                )));
+            }
             self.appliance(&store)?;
             return if here.is_some() { Ok(()) } else { self.define_staged(&connect, spec).map(|_| ()) };
         }
@@ -99,7 +105,7 @@ impl Site {
 
     /// A domain that has no port yet.
     fn define_staged(&self, connect: &Connect, spec: &GuestSpec) -> Result<Virt, Trouble> {
-        let domain = self.domain(connect, spec, None)?;
+        let domain = self.domain(spec, None)?;
         Ok(Virt::define_xml(connect, &domain.xml()?)?)
     }
 
@@ -111,7 +117,7 @@ impl Site {
         if here.is_active()? {
             return self.unpause(&here);
         }
-        let mut domain = self.domain(&connect, spec, Some(&here.seen.marks))?;
+        let mut domain = self.domain(spec, Some(&here.seen.marks))?;
         match spec.guest {
             Guest::Instance(id) => {
                 domain.disks.push(self.root_disk(&store, id)?);
@@ -180,7 +186,7 @@ impl Site {
         self.switch_off(here)
     }
 
-    fn switch_off(&self, here: &Here) -> Result<(), Trouble> {
+    pub(super) fn switch_off(&self, here: &Here) -> Result<(), Trouble> {
         if !here.is_active()? {
             return Ok(());
         }

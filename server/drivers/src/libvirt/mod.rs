@@ -28,6 +28,8 @@ mod image;
 #[cfg(feature = "libvirt")]
 mod inventory;
 #[cfg(feature = "libvirt")]
+mod job;
+#[cfg(feature = "libvirt")]
 mod life;
 #[cfg(feature = "libvirt")]
 mod link;
@@ -39,6 +41,8 @@ mod names;
 mod network;
 #[cfg(feature = "libvirt")]
 mod parts;
+#[cfg(feature = "libvirt")]
+mod probe;
 #[cfg(feature = "libvirt")]
 mod router;
 #[cfg(feature = "libvirt")]

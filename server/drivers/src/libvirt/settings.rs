@@ -128,6 +128,10 @@ pub struct PeerSettings {
     /// To which guests are sent, such as `tcp://10.99.0.12`; else what the host says its name is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migrate: Option<String>,
+    /// To which disks are sent that are a host's own, such as `tcp://10.99.0.12:49300`; else where guests are,
+    /// on a port that libvirt chooses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disks: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

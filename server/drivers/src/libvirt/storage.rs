@@ -12,6 +12,7 @@ use virt::stream::Stream;
 
 use super::driver::Site;
 use super::link::Open;
+use super::migrate::Reading;
 use super::names::Kept;
 use super::trouble::{Trouble, found, never, not_now};
 use super::xml::{Element, Format, Layer, Media};
@@ -229,6 +230,10 @@ impl Store {
                     Ok(0) => return Ok(total),
                     Ok(read) => read,
                     Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                    // It comes from another host.
+                    Err(error) if error.kind() == std::io::ErrorKind::ConnectionAborted => {
+                        return Err(not_now(format!("what was to be written did not come: {error}")));
+                    }
                     Err(error) => return Err(never(format!("what was to be written cannot be read: {error}"))),
                 };
                 let mut rest = &room[..read];
@@ -251,6 +256,13 @@ impl Store {
                 Err(trouble)
             }
         }
+    }
+
+    /// All that is in the volume's file.
+    pub(super) fn reading(&self, volume: &StorageVol) -> Result<Reading, Trouble> {
+        let stream = Stream::new(&self.open, 0)?;
+        volume.download(&stream, 0, 0, 0)?;
+        Ok(Reading::new(stream))
     }
 
     pub(super) fn download(&self, volume: &StorageVol, from: u64, most: u64) -> Result<Vec<u8>, Trouble> {

@@ -283,6 +283,7 @@ impl Machine {
             capacity: self.capacity,
             nodes: Vec::new(),
             accelerated: false,
+            acceleration: None,
             shared_storage: false,
         }
     }
