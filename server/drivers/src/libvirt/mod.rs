@@ -16,6 +16,8 @@ mod agent;
 #[cfg(feature = "libvirt")]
 mod attach;
 #[cfg(feature = "libvirt")]
+mod copy;
+#[cfg(feature = "libvirt")]
 mod driver;
 #[cfg(feature = "libvirt")]
 mod event;
@@ -39,6 +41,8 @@ mod names;
 mod network;
 #[cfg(feature = "libvirt")]
 mod parts;
+#[cfg(feature = "libvirt")]
+mod qcow2;
 #[cfg(feature = "libvirt")]
 mod router;
 #[cfg(feature = "libvirt")]

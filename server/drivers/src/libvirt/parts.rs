@@ -186,7 +186,7 @@ impl Site {
 }
 
 /// The image that a disk is laid over: one of ours, whose name says its format.
-fn backing_of(volume: &StorageVol) -> Result<Option<Layer>, Trouble> {
+pub(super) fn backing_of(volume: &StorageVol) -> Result<Option<Layer>, Trouble> {
     let xml = volume.get_xml_desc(0)?;
     let unreadable = |why: String| Trouble::Unreadable { what: "a volume".into(), why };
     let document = roxmltree::Document::parse(&xml).map_err(|error| unreadable(error.to_string()))?;
