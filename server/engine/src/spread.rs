@@ -23,6 +23,8 @@ const CHECK_MS: u64 = 60_000;
 const PAUSE_MS: u64 = 3_000;
 /// In a row after which a copy has failed.
 const MISSES: u32 = 3;
+/// A source that failed is left alone.
+const SUSPECT_MS: u64 = 120_000;
 /// A copy tells of itself by so many hundredths.
 const STEP: u8 = 10;
 
@@ -56,6 +58,8 @@ pub struct Spreader {
     /// Not before then, after so many misses in a row.
     pauses: BTreeMap<Chore, (Timestamp, u32)>,
     checked: BTreeMap<ImageId, Timestamp>,
+    /// Hosts from which something did not come, until when they are not asked.
+    suspects: BTreeMap<HostId, Timestamp>,
 }
 
 impl Spreader {
@@ -68,7 +72,8 @@ impl Spreader {
         }
         self.under_way.extend(tasks.iter().map(|task| task.chore));
         let mut commands = if care.spread { wanted(state) } else { Vec::new() };
-        let begun = copies(state, now, care.bounds);
+        self.suspects.retain(|_, until| *until > now);
+        let begun = self.copies(state, now, care.bounds);
         if !begun.is_empty() {
             commands.push(Command::BeginCopies(begun));
         }
@@ -190,7 +195,14 @@ impl Spreader {
                 (!same).then_some(Command::ImageChecked { image, found })
             }
             Chore::Copy(id) => {
+                let from = state.rows.replicas.get(&id).and_then(|row| match row.state {
+                    ReplicaState::Copying { from, .. } => from,
+                    _ => None,
+                });
                 let seen = self.copy_answered(state, id, reply, missed)?;
+                if let (ReplicaSeen::Failed { .. }, Some(from)) = (&seen, from) {
+                    self.suspects.insert(from, now.plus_ms(SUSPECT_MS));
+                }
                 Some(Command::ReplicaSeen { image: id.image, host: id.host, seen })
             }
             Chore::Drop(id) => {
@@ -228,6 +240,39 @@ impl Spreader {
             Err(DriverError::Unreachable { .. }) => None,
         }
     }
+
+    /// The copies to begin now.
+    fn copies(&self, state: &State, now: Timestamp, bounds: Bounds) -> Vec<Copy> {
+        let rows = &state.rows;
+        let mut under_way = Vec::new();
+        // Simulated hosts and real ones give each other nothing.
+        let mut demands: BTreeMap<(ImageId, bool), Demand> = BTreeMap::new();
+        for row in rows.replicas.values() {
+            let Some(host) = rows.hosts.get(&row.host) else { continue };
+            let demand = || Demand { image: row.image, sources: Vec::new(), targets: Vec::new() };
+            let there = is_there(host);
+            match row.state {
+                ReplicaState::Copying { from, .. } => {
+                    under_way.push(Copy { image: row.image, to: row.host, from: Source::from(from) });
+                }
+                ReplicaState::Ready if there && !self.suspects.contains_key(&row.host) => {
+                    demands.entry((row.image, host.is_simulated())).or_insert_with(demand).sources.push(row.host);
+                }
+                ReplicaState::Waiting | ReplicaState::Failed { .. }
+                    if there && row.due().is_some_and(|due| due <= now) =>
+                {
+                    let targets = &mut demands.entry((row.image, host.is_simulated())).or_insert_with(demand).targets;
+                    targets.push((row.host, row.failed_from));
+                }
+                _ => {}
+            }
+        }
+        let usable = |demand: &Demand| {
+            !demand.targets.is_empty() && rows.images.get(&demand.image).is_some_and(|image| copied(image).is_some())
+        };
+        let demands: Vec<Demand> = demands.into_values().filter(usable).collect();
+        if demands.is_empty() { Vec::new() } else { plan(&demands, &under_way, bounds) }
+    }
 }
 
 /// Hosts that keep images by themselves, and images that they have never been meant to have.
@@ -246,35 +291,4 @@ fn wanted(state: &State) -> Vec<Command> {
         (!to.is_empty()).then_some(Command::SpreadImage { image: image.id, to })
     });
     commands.collect()
-}
-
-/// The copies to begin now.
-fn copies(state: &State, now: Timestamp, bounds: Bounds) -> Vec<Copy> {
-    let rows = &state.rows;
-    let mut under_way = Vec::new();
-    // Simulated hosts and real ones give each other nothing.
-    let mut demands: BTreeMap<(ImageId, bool), Demand> = BTreeMap::new();
-    for row in rows.replicas.values() {
-        let Some(host) = rows.hosts.get(&row.host) else { continue };
-        let demand = || Demand { image: row.image, sources: Vec::new(), targets: Vec::new() };
-        let there = is_there(host);
-        match row.state {
-            ReplicaState::Copying { from, .. } => {
-                under_way.push(Copy { image: row.image, to: row.host, from: Source::from(from) });
-            }
-            ReplicaState::Ready if there => {
-                demands.entry((row.image, host.is_simulated())).or_insert_with(demand).sources.push(row.host);
-            }
-            ReplicaState::Waiting | ReplicaState::Failed { .. } if there && row.due().is_some_and(|due| due <= now) => {
-                let targets = &mut demands.entry((row.image, host.is_simulated())).or_insert_with(demand).targets;
-                targets.push((row.host, row.failed_from));
-            }
-            _ => {}
-        }
-    }
-    let usable = |demand: &Demand| {
-        !demand.targets.is_empty() && rows.images.get(&demand.image).is_some_and(|image| copied(image).is_some())
-    };
-    let demands: Vec<Demand> = demands.into_values().filter(usable).collect();
-    if demands.is_empty() { Vec::new() } else { plan(&demands, &under_way, bounds) }
 }

@@ -79,7 +79,7 @@ pub(super) fn inspect(head: &[u8], file: u64, most: u64) -> Result<u64, String> 
     if version == 3 {
         features = header.u64(72)?;
         length = header.u32(100)?;
-        if length < 104 || length % 8 != 0 || length as usize > HEAD {
+        if length < 104 || !length.is_multiple_of(8) || length as usize > HEAD {
             return Err(format!("its header has {length} bytes; allowed: 104 to {HEAD}, by 8"));
         }
     }
@@ -128,7 +128,7 @@ fn tables(header: &Header<'_>, file: u64, size: u64, cluster_bits: u32, extended
     }
     let inside = |what: &str, at: u64, bytes: u64| {
         let end = at.checked_add(bytes);
-        match at % cluster == 0 && at >= cluster && end.is_some_and(|end| end <= file) {
+        match at.is_multiple_of(cluster) && at >= cluster && end.is_some_and(|end| end <= file) {
             true => Ok(()),
             false => Err(format!("its {what} would be at {at}, and the file has {file} bytes: it was cut off")),
         }
