@@ -27,8 +27,9 @@ use super::trouble::{Trouble, found, never, not_now};
 use super::xml::{Format, Media};
 use crate::{Copied, HostRef};
 
-/// How long one call goes on.
+/// How long one call goes on, and how much it copies: so much is lost when it is cut off.
 const SLICE: Duration = Duration::from_secs(8);
+const SLICE_BYTES: u64 = 256 << 20;
 /// So many zeros are left out; a hole costs a stream of its own.
 const HOLE: u64 = 8 << 20;
 
@@ -256,8 +257,9 @@ impl Site {
         };
         let mut writer = Writer { store, volume, at: partial.written, zeros: 0, stream: None };
         let mut room = vec![0; PIECE];
-        while Instant::now() < until && writer.end() < wanted.bytes {
-            let want = room.len().min(usize::try_from(wanted.bytes - writer.end()).unwrap_or(usize::MAX));
+        let most = wanted.bytes.min(partial.written + SLICE_BYTES);
+        while Instant::now() < until && writer.end() < most {
+            let want = room.len().min(usize::try_from(most - writer.end()).unwrap_or(usize::MAX));
             let filled = fill(&mut *from, &mut room[..want]).map_err(|error| cut_off(origin, &error))?;
             if filled == 0 {
                 return Err(not_now(match origin {
