@@ -96,7 +96,11 @@ async fn beside_virsh() {
     let domain = format!("cascina-{guest}");
     let (mut ours, mut theirs, mut disks) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..TURNS {
-        disks.push(bench.call(HostCall::StageDisk { spec: spec.clone(), image: trial.instance_image.clone() }).await);
+        disks.push(
+            bench
+                .call(HostCall::StageDisk { spec: spec.clone(), image: trial.instance_image.clone(), sha256: None })
+                .await,
+        );
         ours.push(bench.call(HostCall::Boot { spec: spec.clone() }).await);
         let (document, _) = virsh(&uri, &format!("dumpxml --inactive {domain}"));
         let file = run.join("overhead.xml");
@@ -111,11 +115,14 @@ async fn beside_virsh() {
     println!("ratio: {:.2}", ours.as_secs_f64() / theirs.as_secs_f64());
 
     let (guest, spec) = (trial.router.guest, trial.router);
-    bench.call(HostCall::StageDisk { spec: spec.clone(), image: trial.router_image }).await;
+    bench.call(HostCall::StageDisk { spec: spec.clone(), image: trial.router_image, sha256: None }).await;
     bench.call(HostCall::Boot { spec: spec.clone() }).await;
     let config = |revision: u64| RouterConfig {
         public: Some("192.0.2.7".parse().unwrap()),
-        mapped: vec![("192.0.2.8".parse().unwrap(), std::net::Ipv4Addr::new(10, 255, 255, 10 + (revision % 100) as u8))],
+        mapped: vec![(
+            "192.0.2.8".parse().unwrap(),
+            std::net::Ipv4Addr::new(10, 255, 255, 10 + (revision % 100) as u8),
+        )],
         ..RouterConfig::default()
     };
     let up = bench.call(HostCall::ApplyRouter { guest, revision: 1, config: config(1) }).await;

@@ -203,6 +203,7 @@ impl Simulation {
             Listener::Inventory { host, asked } => self.inventory_answered(host, asked, reply),
             Listener::Store { class, host } => self.store_answered(&class, &host, reply),
             Listener::Sweeper => self.reconcile_next(),
+            Listener::Chore(chore) => self.chore_answered(chore, reply),
         }
     }
 }

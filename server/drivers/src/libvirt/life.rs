@@ -12,7 +12,7 @@ use virt_sys as sys;
 
 use super::driver::Site;
 use super::image::snapshot_of;
-use super::names::Kept;
+use super::names::{Digest, Kept};
 use super::seen::Here;
 use super::storage::{New, Store};
 use super::trouble::{Trouble, found, never, not_now};
@@ -30,12 +30,12 @@ const END: Duration = Duration::from_secs(15);
 /// What a guest's first disk is made from.
 enum Source {
     /// It is laid over this.
-    Image(Layer),
+    Image(Kept, Layer),
     Snapshot(virt::storage_vol::StorageVol),
 }
 
 impl Site {
-    pub(super) fn stage(&self, spec: &GuestSpec, image: &str) -> Result<(), Trouble> {
+    pub(super) fn stage(&self, spec: &GuestSpec, image: &str, sha256: Option<Digest>) -> Result<(), Trouble> {
         let connect = self.link.quick()?;
         let store = self.own_store()?;
         let here = self.here(&connect, spec.guest)?;
@@ -61,8 +61,8 @@ impl Site {
                 (Source::Snapshot(volume), bytes)
             }
             None => {
-                let image = self.image(image)?;
-                (Source::Image(self.import(&store, &image)?), image.bytes)
+                let image = self.image_as(image, sha256)?;
+                (Source::Image(image.kept(), self.import(&store, &image)?), image.bytes)
             }
         };
         let bytes = spec.size.disk.0.saturating_mul(GIB);
@@ -89,7 +89,12 @@ impl Site {
     fn make_root(&self, store: &Store, kept: Kept, bytes: u64, source: Source) -> Result<(), Trouble> {
         store.remove(kept)?;
         match source {
-            Source::Image(layer) => {
+            Source::Image(image, layer) => {
+                let lane = self.lane(store);
+                let _laid = lane.layers.lock();
+                if store.find_whole(image)?.is_none() {
+                    return Err(not_now("its image was evicted meanwhile"));
+                }
                 store.make(&New::file(kept, bytes).over(layer))?;
             }
             Source::Snapshot(from) => {

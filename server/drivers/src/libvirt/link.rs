@@ -61,8 +61,6 @@ pub(super) struct Link {
     /// For what takes long, so that it does not hold up the other.
     long: Mutex<Slot>,
     pub(super) permits: Arc<Semaphore>,
-    /// Images are brought to the host one at a time.
-    pub(super) importing: Mutex<()>,
     events: broadcast::Sender<HostEvent>,
 }
 
@@ -163,7 +161,6 @@ impl Links {
                 quick: Mutex::default(),
                 long: Mutex::default(),
                 permits: Arc::new(Semaphore::new(self.calls)),
-                importing: Mutex::new(()),
                 events: self.events.clone(),
             })
         });

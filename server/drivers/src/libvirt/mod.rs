@@ -16,6 +16,8 @@ mod agent;
 #[cfg(feature = "libvirt")]
 mod attach;
 #[cfg(feature = "libvirt")]
+mod copy;
+#[cfg(feature = "libvirt")]
 mod driver;
 #[cfg(feature = "libvirt")]
 mod event;
@@ -43,6 +45,8 @@ mod network;
 mod parts;
 #[cfg(feature = "libvirt")]
 mod probe;
+#[cfg(feature = "libvirt")]
+mod qcow2;
 #[cfg(feature = "libvirt")]
 mod router;
 #[cfg(feature = "libvirt")]

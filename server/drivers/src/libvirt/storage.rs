@@ -18,11 +18,11 @@ use super::trouble::{Trouble, found, never, not_now};
 use super::xml::{Element, Format, Layer, Media};
 
 /// As much as one message of libvirt's carries.
-const PIECE: usize = 256 << 10;
+pub(super) const PIECE: usize = 256 << 10;
 
 pub(super) struct Store {
     pub(super) pool: StoragePool,
-    open: Arc<Open>,
+    pub(super) open: Arc<Open>,
     site: Site,
     /// All hosts of the class have the same.
     pub(super) shared: bool,
@@ -185,7 +185,12 @@ impl Store {
     }
 
     pub(super) fn set_whole(&self, kept: Kept) -> Result<(), Trouble> {
-        let mark = New { name: kept.whole(), bytes: 0, format: Format::Raw, backing: None, mode: "0644" };
+        self.make_mark(&kept.whole())
+    }
+
+    /// A volume that says something by being there.
+    pub(super) fn make_mark(&self, name: &str) -> Result<(), Trouble> {
+        let mark = New { name: name.into(), bytes: 0, format: Format::Raw, backing: None, mode: "0644" };
         if self.known(&mark.name)?.is_none() {
             self.make(&mark)?;
         }

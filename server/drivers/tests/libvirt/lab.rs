@@ -156,7 +156,7 @@ impl Subject<'_> {
     }
 
     pub async fn boot(&self, host: &HostRef, image: &str) {
-        self.done(host, HostCall::StageDisk { spec: self.spec.clone(), image: image.into() }).await;
+        self.done(host, HostCall::StageDisk { spec: self.spec.clone(), image: image.into(), sha256: None }).await;
         self.done(host, HostCall::Boot { spec: self.spec.clone() }).await;
         self.says(host, "micro: up").await;
     }

@@ -5,7 +5,6 @@ use std::io::{self, Read};
 use sha2::{Digest as _, Sha256};
 
 use crate::libvirt::driver::Site;
-use crate::libvirt::image::Hashing;
 use crate::libvirt::names::{Digest, Kept};
 use crate::libvirt::parts::backing_of;
 use crate::libvirt::seen::Here;
@@ -69,9 +68,11 @@ fn bring_image(from: &Store, other: &Site, to: &Store, layer: &Layer) -> Result<
     let Ok(kept @ Kept::Image(digest, format)) = name.parse() else {
         return Err(never(format!("{} is no image of ours", path.display())));
     };
-    let _turn = other.link.importing.lock();
+    let lane = other.lane(to);
+    let _alone = lane.alone();
     if to.find_whole(kept)?.is_none() {
         to.remove(kept)?;
+        to.remove_marks(kept, None)?;
         carry(from, to, kept, Some(digest))?;
         to.set_whole(kept)?;
     }
@@ -94,6 +95,20 @@ fn carry(from: &Store, to: &Store, kept: Kept, digest: Option<Digest>) -> Result
     tracing::debug!(%kept, bytes = count, "carried to another host");
     // What it is shows only now.
     to.refresh()
+}
+
+/// Reads, and sums up what it has read.
+struct Hashing<R> {
+    inner: R,
+    hash: Sha256,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(room)?;
+        self.hash.update(&room[..read]);
+        Ok(read)
+    }
 }
 
 /// What comes from a host, until all has come.
