@@ -189,6 +189,7 @@ fn new_instance(
         terminate_protected: launch.terminate_protected,
         stop_protected: launch.stop_protected,
         on_shutdown: launch.on_shutdown,
+        metadata: launch.metadata,
         client_token: launch.client_token.clone(),
         launched: tx.now,
         created: tx.now,
