@@ -2,13 +2,15 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+use cascina_context::Hostname;
+use cascina_core::name::Name;
 use cascina_core::network::{Mac, RouterConfig};
 use cascina_core::state::Guest;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::domain::Domain;
-use super::plan::{Draft, Lan, Metadata, PlanError, RouterPlan, Wan};
+use super::plan::{Draft, Lan, Metadata, PlanError, RouterPlan, Wan, is_host_name};
 use crate::{GuestSpec, NetworkSpec};
 
 /// A network of elastic IPs.
@@ -111,13 +113,21 @@ pub fn plan(
         closed: settings.closed.clone(),
         mapped: config.mapped.clone(),
         forwards: config.forwards.clone(),
-        names: Vec::new(),
+        names: names(config),
         upstream: settings.upstream.clone(),
         metadata: match &settings.metadata {
             None => None,
             Some(metadata) => Some(Metadata { to: metadata.to, seen_as: seen_in(metadata, network)? }),
         },
     })
+}
+
+/// What guests call themselves, which is what they were told when they booted. Not what would be the name that
+/// follows from another's address.
+fn names(config: &RouterConfig) -> Vec<(Ipv4Addr, Name)> {
+    let hostname = |name: &Name| Hostname::of(name).as_str().parse().ok();
+    let names = config.names.iter().filter_map(|(ip, name)| Some((*ip, hostname(name)?)));
+    names.filter(|(ip, name)| is_host_name(*ip, name)).collect()
 }
 
 fn seen_in(metadata: &MetadataSettings, network: &NetworkSpec) -> Result<Option<Ipv4Net>, PlanError> {
