@@ -8,17 +8,19 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use cascina_drivers::netns::GatewaySettings;
+use cascina_drivers::router::RouterSettings;
 use cascina_drivers::sim::Latencies;
 use serde::Deserialize;
 
 use crate::ec2::Ec2;
 use crate::hosts::{self, Scheme};
+use crate::metadata;
 use crate::site::{
     BindingSection, ClassSection, FlavorSection, HostSection, ImageSection, ShareSection, SiteFile, SiteSection,
 };
 
 /// Sections whose plain values `CASCINA_<SECTION>_<KEY>` overrides.
-const OVERRIDABLE: [&str; 5] = ["server", "ec2", "policies", "simulation", "site"];
+const OVERRIDABLE: [&str; 6] = ["server", "ec2", "metadata", "policies", "simulation", "site"];
 /// Variables that begin like an override and are none.
 const OTHERS: [&str; 2] = ["CASCINA_SERVER", "CASCINA_POLICIES"];
 
@@ -33,6 +35,8 @@ pub type Libvirt = toml::Table;
 pub struct Config {
     pub server: Server,
     pub ec2: Ec2,
+    /// Guests are answered at 169.254.169.254.
+    pub metadata: Option<metadata::Section>,
     pub policies: Policies,
     pub simulation: Simulation,
     /// What routers on gateway hosts do (`uri = "netns:"`).
@@ -49,6 +53,7 @@ pub struct Config {
 struct File {
     server: Server,
     ec2: Ec2,
+    metadata: Option<metadata::Section>,
     policies: Policies,
     simulation: Simulation,
     gateway: Option<GatewaySettings>,
@@ -67,6 +72,7 @@ impl From<File> for Config {
         let File {
             server,
             ec2,
+            metadata,
             policies,
             simulation,
             gateway,
@@ -82,6 +88,7 @@ impl From<File> for Config {
         Config {
             server,
             ec2,
+            metadata,
             policies,
             simulation,
             gateway,
@@ -223,6 +230,16 @@ impl Config {
         Ok(config)
     }
 
+    /// What routers are told, by how their hosts are reached.
+    pub fn routers(&self) -> Vec<(Scheme, &RouterSettings)> {
+        let gateway = self.gateway.as_ref().map(|settings| (Scheme::Gateway, &settings.router));
+        #[cfg(feature = "libvirt")]
+        let libvirt = self.libvirt.as_ref().map(|settings| (Scheme::Libvirt, &settings.router));
+        #[cfg(not(feature = "libvirt"))]
+        let libvirt = None;
+        gateway.into_iter().chain(libvirt).collect()
+    }
+
     fn check(&self) -> anyhow::Result<()> {
         let positive = |key: &str, value: u64, most: u64| {
             if (1..=most).contains(&value) { Ok(()) } else { bail!("{key} = {value}; allowed: 1 to {most}") }
@@ -240,7 +257,11 @@ impl Config {
         if !(0.0..=1000.0).contains(&scale) {
             bail!("simulation.time_scale = {scale}; allowed: 0 to 1000");
         }
-        for host in self.site.spec()?.hosts {
+        let spec = self.site.spec()?;
+        if let Some(section) = &self.metadata {
+            section.peers(&spec.site, &self.routers())?;
+        }
+        for host in spec.hosts {
             match hosts::scheme(&host.uri) {
                 Ok(Scheme::Gateway) if self.gateway.is_none() => {
                     bail!("host {} makes routers in namespaces; [gateway] must say what they do", host.name);

@@ -7,6 +7,7 @@ mod embedded;
 mod hosts;
 mod keys;
 mod listen;
+mod metadata;
 mod offline;
 mod ranges;
 #[cfg(feature = "libvirt")]

@@ -119,6 +119,17 @@ pub enum Power {
     Terminate,
 }
 
+/// How a router was found that is not as it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RouterFound {
+    /// It has ended, or is not where it should be.
+    Gone,
+    /// It runs and is not as it was told; the revision that it has, if it says so.
+    Other { revision: Option<u64> },
+    /// It runs and does not answer, however often it is asked.
+    Silent,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     CreateTenant(TenantRequest),
@@ -461,7 +472,7 @@ pub enum Command {
     },
     RouterSeen {
         router: RouterId,
-        up: bool,
+        found: RouterFound,
         note: String,
     },
     /// What programs asked, for the books.

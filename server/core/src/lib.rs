@@ -21,6 +21,7 @@ pub mod invariant;
 pub mod ipam;
 pub mod key_pair;
 pub mod launch;
+pub mod metadata;
 pub mod name;
 pub mod network;
 pub mod operation;

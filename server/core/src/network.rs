@@ -120,6 +120,9 @@ pub struct RouterConfig {
     /// Public addresses mapped one to one: (public, private).
     pub mapped: Vec<(Ipv4Addr, Ipv4Addr)>,
     pub forwards: Vec<NatRule>,
+    /// What guests are called, beside the names that follow from their addresses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<(Ipv4Addr, Name)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

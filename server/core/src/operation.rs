@@ -18,6 +18,8 @@ pub enum SagaKind {
     InstanceMigrate,
     InstanceTerminate,
     RouterApply,
+    RouterRestart,
+    NamesApply,
     FirewallApply,
     VolumeCreate,
     VolumeAttach,
@@ -29,7 +31,7 @@ pub enum SagaKind {
 }
 
 impl SagaKind {
-    pub const ALL: [SagaKind; 17] = [
+    pub const ALL: [SagaKind; 19] = [
         SagaKind::FarmCreate,
         SagaKind::FarmDelete,
         SagaKind::InstanceRun,
@@ -39,6 +41,8 @@ impl SagaKind {
         SagaKind::InstanceMigrate,
         SagaKind::InstanceTerminate,
         SagaKind::RouterApply,
+        SagaKind::RouterRestart,
+        SagaKind::NamesApply,
         SagaKind::FirewallApply,
         SagaKind::VolumeCreate,
         SagaKind::VolumeAttach,
@@ -60,6 +64,8 @@ impl SagaKind {
             SagaKind::InstanceMigrate => "instance-migrate",
             SagaKind::InstanceTerminate => "instance-terminate",
             SagaKind::RouterApply => "router-apply",
+            SagaKind::RouterRestart => "router-restart",
+            SagaKind::NamesApply => "names-apply",
             SagaKind::FirewallApply => "firewall-apply",
             SagaKind::VolumeCreate => "volume-create",
             SagaKind::VolumeAttach => "volume-attach",

@@ -114,7 +114,7 @@ pub enum HostCall {
     Evict { guest: Guest },
     /// The router does exactly this.
     ApplyRouter { guest: Guest, revision: u64, config: RouterConfig },
-    /// The router answers and has its configuration.
+    /// The router answers and has its configuration, whose revision it tells.
     ProbeRouter { guest: Guest },
     /// The volume exists: empty, or with what is on the snapshot.
     MakeVolume { volume: VolumeId, at: Place, size: Gib, from: Option<SnapshotId> },
@@ -257,6 +257,8 @@ pub struct Copied {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
     Done,
+    /// Of the configuration that a router has.
+    Revision(u64),
     Inventory(Inventory),
     Stored(Stored),
     Console(Vec<u8>),
@@ -291,11 +293,14 @@ pub enum DriverError {
     /// It may or may not have happened; ask again.
     #[error("host {host} did not answer {call}: {why}")]
     Unreachable { host: Name, call: &'static str, why: String },
+    /// It answers and is not as it was told; telling it again helps.
+    #[error("host {host} answers {call} with a difference: {why}")]
+    Differs { host: Name, call: &'static str, why: String },
 }
 
 impl DriverError {
     pub fn is_passing(&self) -> bool {
-        matches!(self, DriverError::Unreachable { .. })
+        matches!(self, DriverError::Unreachable { .. } | DriverError::Differs { .. })
     }
 }
 

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::command::observed;
 use crate::engine::{Engine, Request, Shared};
+use crate::look::{self, Silences};
 use crate::need::unanswered;
 use crate::reconcile::{ABREAST, Misses, difference, reference, unowned};
 use crate::saga::store_host;
@@ -23,6 +24,8 @@ use crate::spread::{Spreader, Task};
 
 /// How long what hosts say is gathered before somebody looks.
 const GATHER: Duration = Duration::from_millis(200);
+/// A router that takes longer to say how it is does not answer.
+const PROBE: Duration = Duration::from_secs(20);
 
 /// Frees what has expired and forgets what is over.
 pub async fn sweep(engine: Engine) {
@@ -95,27 +98,25 @@ async fn ask(engine: &Engine, command: Command) {
 
 /// Compares every host with the rows: reports what differs, sweeps what nobody owns.
 pub async fn reconcile(engine: Engine, every: Duration) {
-    let mut eyes = Eyes { misses: Misses::default(), described: BTreeSet::new() };
+    let mut eyes = Eyes { misses: Misses::default(), silences: Silences::default(), described: BTreeSet::new() };
     let mut events = engine.shared().hypervisor.events();
     // What hosts that have not told what they are can hold is wanted before anything else.
-    eyes.look(
-        &engine,
-        engine.read(|state| state.rows.hosts.values().filter(|row| !row.is_simulated()).cloned().collect()),
-    )
-    .await;
+    let real = engine.read(|state| state.rows.hosts.values().filter(|row| !row.is_simulated()).cloned().collect());
+    eyes.look(&engine, real, Depth::Hosts).await;
     let mut all = tokio::time::interval_at(tokio::time::Instant::now() + every, every);
     all.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = all.tick() => {
-                eyes.look(&engine, engine.read(|state| state.rows.hosts.values().cloned().collect())).await;
+                let hosts = engine.read(|state| state.rows.hosts.values().cloned().collect());
+                eyes.look(&engine, hosts, Depth::Routers).await;
                 for class in engine.read(|state| state.rows.classes.keys().cloned().collect::<Vec<_>>()) {
                     sweep_store(&engine, &class).await;
                 }
             }
             some = told(&mut events) => {
                 let rows = engine.read(|state| some.iter().filter_map(|id| state.rows.hosts.get(id).cloned()).collect());
-                eyes.look(&engine, rows).await;
+                eyes.look(&engine, rows, Depth::Hosts).await;
             }
         }
     }
@@ -144,12 +145,21 @@ async fn told(events: &mut Option<broadcast::Receiver<HostEvent>>) -> BTreeSet<H
 /// What is remembered between looks.
 struct Eyes {
     misses: Misses,
+    silences: Silences,
     /// Who told what it is since it was last out of sight.
     described: BTreeSet<HostId>,
 }
 
+/// How closely hosts are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Hosts,
+    /// Each router that should be at rest is asked, too.
+    Routers,
+}
+
 impl Eyes {
-    async fn look(&mut self, engine: &Engine, hosts: Vec<Arc<Host>>) {
+    async fn look(&mut self, engine: &Engine, hosts: Vec<Arc<Host>>, depth: Depth) {
         for group in hosts.chunks(ABREAST) {
             let asked: Vec<_> = group
                 .iter()
@@ -179,6 +189,33 @@ impl Eyes {
                     self.describe(engine, &host).await;
                 }
                 compare(engine, &host, asked, found).await;
+                if depth == Depth::Routers {
+                    self.routers(engine, &host).await;
+                }
+            }
+        }
+    }
+
+    async fn routers(&mut self, engine: &Engine, host: &Arc<Host>) {
+        let settled = engine.read(|state| look::settled(state, host.id));
+        for group in settled.chunks(ABREAST) {
+            let asked: Vec<_> = group
+                .iter()
+                .map(|router| {
+                    let (shared, host, router) = (engine.shared(), Arc::clone(host), *router);
+                    tokio::spawn(async move {
+                        let asked = shared.clock.now();
+                        let answer = probe(&shared, &host, look::question(router)).await;
+                        (router, asked, answer)
+                    })
+                })
+                .collect();
+            for task in asked {
+                let Ok((router, asked, answer)) = task.await else { continue };
+                let report = engine.read(|state| self.silences.judge(state, host, router, asked, &answer));
+                if let Some(command) = report {
+                    ask(engine, command).await;
+                }
             }
         }
     }
@@ -196,6 +233,12 @@ impl Eyes {
             Ok(Err(error)) => tracing::warn!(host.name = %host.name, error = %error, "it did not tell what it is"),
         }
     }
+}
+
+async fn probe(shared: &Shared, host: &Host, call: HostCall) -> Result<Reply, DriverError> {
+    let (reference, name, patience) = (reference(host), call.as_str(), PROBE.min(shared.call_deadline));
+    let answer = tokio::time::timeout(patience, shared.hypervisor.call(&reference, call)).await;
+    answer.unwrap_or_else(|_| Err(unanswered(&reference, name, patience)))
 }
 
 async fn inventory(shared: &Shared, host: &Host) -> Result<Inventory, String> {

@@ -12,6 +12,7 @@ mod deciders;
 mod engine;
 pub mod error;
 pub mod kernel;
+pub mod look;
 pub mod need;
 mod number;
 pub mod policies;

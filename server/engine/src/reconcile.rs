@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cascina_core::command::Command;
+use cascina_core::command::{Command, RouterFound};
 use cascina_core::host::{Host, HostState};
 use cascina_core::id::{FarmId, HostId, VolumeId};
 use cascina_core::instance::InstanceState;
@@ -108,7 +108,7 @@ pub fn difference(state: &State, host: &Host, asked: Timestamp, found: &Inventor
                     quiet(&row.farm) && settled && row.updated < asked
                 });
                 if gone {
-                    difference.commands.push(Command::RouterSeen { router: id, up: false, note });
+                    difference.commands.push(Command::RouterSeen { router: id, found: RouterFound::Gone, note });
                 }
             }
         }
@@ -221,14 +221,17 @@ fn same_host(state: &State, asked: Timestamp, found: &FoundGuest, difference: &m
         }
         Guest::Router(id) => {
             let Some(row) = state.rows.routers.get(&id).filter(|row| row.updated < asked) else { return };
-            let note = match row.state {
+            let (found, note) = match row.state {
                 RouterState::Pending | RouterState::Staging => return,
-                RouterState::Running | RouterState::Down if !runs => "it ended by itself".into(),
-                RouterState::Down => "it was down".into(),
+                RouterState::Running | RouterState::Down if !runs => (RouterFound::Gone, "it ended by itself".into()),
+                RouterState::Down => (RouterFound::Gone, "it was down".into()),
                 RouterState::Running if row.applied_revision == row.desired_revision => return,
-                RouterState::Running => format!("it does not have revision {}", row.desired_revision),
+                RouterState::Running => {
+                    let revision = Some(row.applied_revision);
+                    (RouterFound::Other { revision }, format!("it does not have revision {}", row.desired_revision))
+                }
             };
-            difference.commands.push(Command::RouterSeen { router: id, up: false, note });
+            difference.commands.push(Command::RouterSeen { router: id, found, note });
         }
     }
 }

@@ -186,7 +186,7 @@ impl Spreader {
                         return None;
                     }
                     Err(DriverError::Refused { why, .. }) => Err(why),
-                    Err(DriverError::Unreachable { .. }) => return None,
+                    Err(DriverError::Unreachable { .. } | DriverError::Differs { .. }) => return None,
                 };
                 let same = match &found {
                     Ok(content) => row.content.as_ref() == Some(content) && row.state == ImageState::Available,
@@ -209,7 +209,7 @@ impl Spreader {
                 let seen = match reply {
                     Ok(_) => ReplicaSeen::Evicted,
                     Err(DriverError::Refused { why, .. }) => ReplicaSeen::Kept { why },
-                    Err(DriverError::Unreachable { .. }) => return None,
+                    Err(DriverError::Unreachable { .. } | DriverError::Differs { .. }) => return None,
                 };
                 Some(Command::ReplicaSeen { image: id.image, host: id.host, seen })
             }
@@ -233,11 +233,11 @@ impl Spreader {
             }
             Ok(_) => Some(ReplicaSeen::Failed { why: "its driver answered something else".into() }),
             Err(DriverError::Refused { why, .. }) => Some(ReplicaSeen::Failed { why }),
-            Err(DriverError::Unreachable { why, .. }) if missed >= MISSES => {
+            Err(DriverError::Unreachable { why, .. } | DriverError::Differs { why, .. }) if missed >= MISSES => {
                 self.pauses.remove(&Chore::Copy(id));
                 Some(ReplicaSeen::Failed { why })
             }
-            Err(DriverError::Unreachable { .. }) => None,
+            Err(DriverError::Unreachable { .. } | DriverError::Differs { .. }) => None,
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cascina_core::decision::Decision;
 use cascina_core::host::Host;
-use cascina_core::id::OperationId;
+use cascina_core::id::{OperationId, RouterId};
 use cascina_core::name::Name;
 use cascina_core::units::Timestamp;
 use cascina_drivers::sim::Fate;
@@ -27,6 +27,12 @@ pub enum Listener {
     },
     Inventory {
         host: Arc<Host>,
+        asked: Timestamp,
+    },
+    /// Whether a router is as it was told.
+    Probe {
+        host: Arc<Host>,
+        router: RouterId,
         asked: Timestamp,
     },
     /// What lies in the volume store of a class, which this host reaches.

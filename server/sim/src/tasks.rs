@@ -201,6 +201,7 @@ impl Simulation {
         match listener {
             Listener::Errand { operation, errand } => self.errand_answered(operation, errand, reply),
             Listener::Inventory { host, asked } => self.inventory_answered(host, asked, reply),
+            Listener::Probe { host, router, asked } => self.router_answered(&host, router, asked, &reply),
             Listener::Store { class, host } => self.store_answered(&class, &host, reply),
             Listener::Sweeper => self.reconcile_next(),
             Listener::Chore(chore) => self.chore_answered(chore, reply),

@@ -9,7 +9,7 @@ use super::{decision_link, mirror, text, texts, time};
 mirror! {
     Saga = operation::SagaKind {
         FarmCreate FarmDelete InstanceRun InstanceStart InstanceStop InstanceReboot InstanceMigrate InstanceTerminate
-        RouterApply FirewallApply
+        RouterApply RouterRestart NamesApply FirewallApply
         VolumeCreate VolumeAttach VolumeDetach VolumeResize VolumeDelete SnapshotCreate SnapshotDelete
     }
     OperationState = operation::OperationState { Running Compensating Done Failed Stuck }

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use cascina_core::id::OperationId;
 use cascina_core::network::RouterConfig;
+use cascina_core::state::Guest;
 
 use super::Run;
 use crate::{GuestState, HostCall, Reply};
@@ -69,7 +70,18 @@ impl Run<'_> {
         self.twice("a configuration can be applied twice", &apply(2, 2)).await;
         self.twice("an older configuration that comes late does no harm", &apply(1, 1)).await;
         self.twice("a newer configuration can be applied", &apply(3, 3)).await;
-        self.twice("a router with a configuration answers", &HostCall::ProbeRouter { guest }).await;
+        self.has_revision("a router tells which configuration it has", guest, 3).await;
+    }
+
+    /// Twice, since looking changes nothing.
+    async fn has_revision(&mut self, rule: &'static str, guest: Guest, revision: u64) {
+        for _ in 0..2 {
+            match self.ask(&HostCall::ProbeRouter { guest }).await {
+                Ok(Reply::Revision(has)) if has == revision => {}
+                Ok(other) => self.violation(rule, format!("the answer was {other:?}")),
+                Err(error) => self.violation(rule, error.to_string()),
+            }
+        }
     }
 
     pub(super) async fn farewell(&mut self) {

@@ -169,7 +169,7 @@ impl Site {
             HostCall::Inventory => return Ok(Reply::Inventory(self.inventory()?)),
             HostCall::Stored { class } => return Ok(Reply::Stored(self.stored(&class)?)),
             HostCall::ApplyRouter { guest, revision, config } => self.apply_router(guest, revision, &config)?,
-            HostCall::ProbeRouter { guest } => self.probe_router(guest)?,
+            HostCall::ProbeRouter { guest } => return Ok(Reply::Revision(self.probe_router(guest)?)),
             HostCall::MakeVolume { volume, at, size, from } => self.make_volume(volume, &at, size, from)?,
             HostCall::ResizeVolume { volume, at, size } => self.resize_volume(volume, &at, size)?,
             HostCall::RemoveVolume { volume, at } => self.remove_volume(volume, &at)?,

@@ -51,6 +51,9 @@ pub(super) enum Trouble {
     #[error("{0}")]
     Never(String),
 
+    /// A router is not as it was told.
+    #[error("{0}")]
+    Drift(String),
     /// As above, of what may be otherwise soon.
     #[error("{0}")]
     NotNow(String),
@@ -78,18 +81,21 @@ impl Trouble {
     /// Asking again may help.
     pub(super) fn is_passing(&self) -> bool {
         match self {
-            Trouble::NotNow(_) | Trouble::Died(_) => true,
+            Trouble::NotNow(_) | Trouble::Drift(_) | Trouble::Died(_) => true,
             Trouble::Libvirt(error) => is_passing(error),
             _ => false,
         }
     }
 
     pub(super) fn of(self, host: &HostRef, call: &'static str) -> DriverError {
-        let (host, passing) = (host.name.clone(), self.is_passing());
+        let (host, passing, differs) = (host.name.clone(), self.is_passing(), matches!(self, Trouble::Drift(_)));
         let why = match self {
             Trouble::Libvirt(error) => format!("libvirt says: {}", error.message()),
             other => other.to_string(),
         };
+        if differs {
+            return DriverError::Differs { host, call, why };
+        }
         match passing {
             true => DriverError::Unreachable { host, call, why },
             false => DriverError::Refused { host, call, why },

@@ -93,7 +93,9 @@ impl Site {
             HostCall::ApplyRouter { guest, revision, config } => {
                 self.apply_router(router_id(guest)?, revision, config).await?;
             }
-            HostCall::ProbeRouter { guest } => self.probe_router(router_id(guest)?).await?,
+            HostCall::ProbeRouter { guest } => {
+                return Ok(Reply::Revision(self.probe_router(router_id(guest)?).await?));
+            }
             HostCall::Console { guest } => {
                 // It has none; but who asks should know that there is nobody to have one.
                 self.records.router(router_id(guest)?).await?.ok_or(Trouble::NoRouter(guest))?;

@@ -177,6 +177,10 @@ change() {
 enforce() {
     said=$("$nft" -f "$1/ruleset.nft" 2>&1) || return 2
     said=$(set_kernel_all 2>&1) || return 1
+    # On the outside it answers for the network as which the metadata service sees its own.
+    proxy=0
+    ! grep -q '^lan 169\.254\.169\.254/' "$1/addresses" || proxy=1
+    said=$(set_kernel ipv4/conf/wan/proxy_arp "$proxy" && set_kernel ipv4/neigh/wan/proxy_delay 0 2>&1) || return 1
 
     want=$(cat "$1/addresses") there=$(addresses_there) batch= fresh=
     while read -r link mtu; do

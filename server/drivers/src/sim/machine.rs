@@ -264,7 +264,7 @@ impl Machine {
             return Err(No::NotNow(format!("{guest} does not run")));
         }
         match there.router {
-            Some(_) => done(Vec::new()),
+            Some((revision, _)) => Ok((Vec::new(), Reply::Revision(revision))),
             None => never(format!("{guest} has no configuration")),
         }
     }

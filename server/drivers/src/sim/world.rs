@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use cascina_core::id::FarmId;
 use cascina_core::name::Name;
+use cascina_core::network::RouterConfig;
 use cascina_core::snapshot::Disk;
 use cascina_core::state::Guest;
 use cascina_core::units::Size;
@@ -236,6 +237,15 @@ impl World {
                     Some(crashed(host, found))
                 };
                 self.state.hosts.iter().find_map(running).map(|change| vec![change]).ok_or(NothingThere::Guest(*guest))
+            }
+            Incident::ForgetRouter { guest } => {
+                let told = |(host, machine): (&Name, &Machine)| {
+                    let found = machine.guests.get(guest).filter(|guest| guest.state == GuestState::Running)?;
+                    let router = found.router.is_some().then(|| Some((0, RouterConfig::default())))?;
+                    let guest = Box::new(SimGuest { router, ..found.clone() });
+                    Some(Effect::Guest { guest }.at(host))
+                };
+                self.state.hosts.iter().find_map(told).map(|change| vec![change]).ok_or(NothingThere::Guest(*guest))
             }
         }
     }

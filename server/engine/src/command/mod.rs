@@ -210,7 +210,7 @@ pub fn apply(
         Command::HostSeen { host, up, note } => Ok(observed::host(tx, who, *host, *up, note.as_deref())?),
         Command::HostDescribed { host, facts } => Ok(observed::described(tx, who, *host, facts)?),
         Command::InstanceSeen { instance, state, note } => Ok(observed::instance(tx, who, *instance, *state, note)?),
-        Command::RouterSeen { router, up, note } => Ok(observed::router(tx, who, *router, *up, note)?),
+        Command::RouterSeen { router, found, note } => Ok(observed::router(tx, who, *router, *found, note)?),
         Command::Sweep => Ok(observed::sweep(tx, who)?),
     }
 }

@@ -58,20 +58,23 @@ impl Saga for RouterApply {
         operation: &mut Operation,
         answer: Answer,
     ) -> Result<Option<String>, StepError> {
-        errands(&answer)?;
         match step {
-            Step::Begin => Ok(None),
-            Step::Apply => {
-                let given = applied(tx, operation.farm, &answer)?;
-                let farm = tx.state().rows.farms.get(&operation.farm).map(|row| Farm::clone(row));
-                if let Some(mut farm) = farm.filter(|farm| farm.state == FarmState::Degraded) {
-                    farm.state = FarmState::Active;
-                    farm.note = None;
-                    farm.updated = tx.now;
-                    tx.put(farm);
-                }
-                Ok(Some(format!("revision {given}")))
-            }
+            Step::Begin => errands(&answer).map(|()| None),
+            Step::Apply => repaired(tx, operation, &answer),
         }
     }
+}
+
+/// The farm's router is there and does what it should: nothing is missing any more.
+pub fn repaired(tx: &mut Tx<'_>, operation: &Operation, answer: &Answer) -> Result<Option<String>, StepError> {
+    errands(answer)?;
+    let given = applied(tx, operation.farm, answer)?;
+    let farm = tx.state().rows.farms.get(&operation.farm).map(|row| Farm::clone(row));
+    if let Some(mut farm) = farm.filter(|farm| farm.state == FarmState::Degraded) {
+        farm.state = FarmState::Active;
+        farm.note = None;
+        farm.updated = tx.now;
+        tx.put(farm);
+    }
+    Ok(Some(format!("revision {given}")))
 }

@@ -106,6 +106,8 @@ pub fn router_config(state: &State, router: &VRouter) -> RouterConfig {
             None => {}
         }
     }
+    let live = state.indexes.instances_by_farm.with(&router.farm).filter(|row| row.is_live());
+    config.names = live.map(|row| (row.ip, row.name.clone())).collect();
     config
 }
 

@@ -95,7 +95,8 @@ pub fn guests(play: &mut Play) {
         .map(|guest| guest.spec.guest)
         .collect();
     if let Some(guest) = play.chance.pick(&running) {
-        strike(play, &Incident::CrashGuest { guest });
+        let forgets = matches!(guest, Guest::Router(_)) && play.chance.permille(500);
+        strike(play, &if forgets { Incident::ForgetRouter { guest } } else { Incident::CrashGuest { guest } });
     }
 }
 

@@ -5,6 +5,7 @@
 mod components;
 mod disks;
 mod firewalls;
+mod routers;
 mod scene;
 
 use cascina_core::command::{Command, NewInstances, Power, Remedy};

@@ -194,7 +194,7 @@ fn router(network: &NetworkSpec) -> Result<Filter, XmlError> {
 }
 
 /// The public side of a router: it has these addresses and no others, and may send packets from some
-/// nets beside. To be defined before the router has a new address.
+/// nets beside and answer for those. To be defined before the router has a new address.
 ///
 /// # Errors
 ///
@@ -202,6 +202,11 @@ fn router(network: &NetworkSpec) -> Result<Filter, XmlError> {
 pub fn outside(router: RouterId, mac: Mac, addresses: &[Ipv4Addr], beside: &[Ipv4Net]) -> Result<Filter, XmlError> {
     let mut rules = vec![own_mac(mac)];
     rules.extend(arp(mac, addresses));
+    let about = |net: &Ipv4Net| {
+        let arp = Element::new("arp").with("arpsrcmacaddr", mac);
+        accept(Way::Out, RIGHT, arp.with("arpsrcipaddr", net.network()).with("arpsrcipmask", net.netmask()))
+    };
+    rules.extend(beside.iter().map(about));
     let nets = addresses.iter().copied().map(Ipv4Net::from).chain(beside.iter().copied());
     let from = |net: Ipv4Net| Element::new("ip").with("srcipaddr", net.network()).with("srcipmask", net.prefix_len());
     rules.extend(nets.map(|net| accept(Way::Out, RIGHT, from(net))));

@@ -80,7 +80,7 @@ async fn drift_is_found_and_repaired() {
     let probe = || lab.call(HostCall::ProbeRouter { guest });
     assert!(matches!(probe().await, Err(DriverError::Refused { .. })));
     lab.start().await;
-    assert!(matches!(probe().await, Err(DriverError::Unreachable { .. })), "it has no configuration yet");
+    assert!(matches!(probe().await, Err(DriverError::Differs { .. })), "it has no configuration yet");
     lab.apply(5, config()).await;
     probe().await.unwrap();
 
@@ -104,7 +104,7 @@ async fn drift_is_found_and_repaired() {
             _ => drop(lab.within(&namespace, damage).unwrap()),
         }
         let found = probe().await;
-        assert!(matches!(&found, Err(DriverError::Unreachable { .. })), "{what}: {found:?}");
+        assert!(matches!(&found, Err(DriverError::Differs { .. })), "{what}: {found:?}");
         // What the reconciler asks for.
         lab.start().await;
         lab.apply(5, config()).await;
@@ -216,7 +216,7 @@ async fn one_gateway_has_many_routers() {
             lab.done(HostCall::Boot { spec }).await;
             let config = RouterConfig { public, ..RouterConfig::default() };
             lab.done(HostCall::ApplyRouter { guest, revision: 1, config }).await;
-            lab.done(HostCall::ProbeRouter { guest }).await;
+            lab.probed(guest).await;
         })
     });
     for task in made.collect::<Vec<_>>() {

@@ -201,7 +201,7 @@ async fn mistakes_are_found() {
         (Mistake::BootNeedsNoDisk, "a guest without a disk does not boot"),
         (Mistake::MixUpFarms, "a booted guest runs"),
         (Mistake::OldRouterConfigurationsFail, "an older configuration that comes late does no harm"),
-        (Mistake::NeverAnswerProbes, "a router with a configuration answers"),
+        (Mistake::NeverAnswerProbes, "a router tells which configuration it has"),
         (Mistake::LateFirewallsWin, "an older firewall changes nothing"),
         (Mistake::ForgetFirewalls, "the inventory has the revision of a firewall"),
         (Mistake::RefuseToShrink, "a smaller size that comes late does no harm"),
