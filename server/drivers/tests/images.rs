@@ -181,9 +181,9 @@ async fn a_copy_that_was_cut_off_goes_on_where_it_ended() {
     while lab.mark(2).is_none() {
         assert!(patience.elapsed() < Duration::from_secs(180), "nothing was copied: {:?}", lab.names(2));
         assert!(child.try_wait().unwrap().is_none(), "it ended by itself: {:?}", lab.names(2));
-        std::thread::sleep(Duration::from_millis(20));
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    std::thread::sleep(Duration::from_millis(200));
+    tokio::time::sleep(Duration::from_millis(200)).await;
     child.kill().unwrap();
     child.wait().unwrap();
     let mark = lab.mark(2).expect("it was whole before it was cut off");

@@ -18,7 +18,7 @@ use virt::storage_vol::StorageVol;
 use virt::stream::Stream;
 
 use super::driver::Site;
-use super::image::Known;
+use super::image::{Known, called};
 use super::link::Open;
 use super::names::{Digest, Kept};
 use super::parts::backing_of;
@@ -107,7 +107,7 @@ impl Site {
                 if known.content() != *content {
                     return Err(never(format!(
                         "{} was changed since it was checked: it has SHA-256 {} now",
-                        known.path.display(),
+                        called(&known.path),
                         known.digest
                     )));
                 }
@@ -196,7 +196,7 @@ impl Site {
                 Origin::File(path) => format!(
                     "what was copied of {} has SHA-256 {digest}, not {}: it was changed meanwhile, so put images there \
                      by renaming them",
-                    path.display(),
+                    called(path),
                     wanted.digest
                 ),
                 Origin::Host(host) => format!(
@@ -252,7 +252,7 @@ impl Site {
                     file.seek(SeekFrom::Start(partial.written))?;
                     Ok(file)
                 };
-                Box::new(open().map_err(|error| Trouble::Image(format!("{} cannot be read: {error}", path.display())))?)
+                Box::new(open().map_err(|error| Trouble::Image(format!("{} cannot be read: {error}", called(path))))?)
             }
             Origin::Host(host) => {
                 let theirs = self.at(host).own_store()?;
@@ -270,7 +270,7 @@ impl Site {
             let filled = fill(&mut *from, &mut room[..want]).map_err(|error| cut_off(origin, &error))?;
             if filled == 0 {
                 return Err(not_now(match origin {
-                    Origin::File(path) => format!("{} became shorter while it was read", path.display()),
+                    Origin::File(path) => format!("{} became shorter while it was read", called(path)),
                     Origin::Host(host) => format!("host {} sent less than there is", host.name),
                 }));
             }
@@ -289,7 +289,7 @@ impl Site {
 
 fn cut_off(origin: &Origin<'_>, error: &io::Error) -> Trouble {
     match origin {
-        Origin::File(path) => Trouble::Image(format!("{} cannot be read: {error}", path.display())),
+        Origin::File(path) => Trouble::Image(format!("{} cannot be read: {error}", called(path))),
         Origin::Host(host) => not_now(format!("host {} stopped sending: {error}", host.name)),
     }
 }

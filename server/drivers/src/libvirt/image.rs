@@ -65,6 +65,11 @@ impl Stamp {
     }
 }
 
+/// Tenants read why an image is of no use, and where it lies is not theirs to know.
+pub(super) fn called(path: &Path) -> std::path::Display<'_> {
+    path.file_name().map_or(path, Path::new).display()
+}
+
 /// The snapshot that is named instead of an image.
 pub(super) fn snapshot_of(image: &str) -> Option<Result<SnapshotId, IdError>> {
     image.strip_prefix("snapshot:").map(str::parse)
@@ -84,8 +89,9 @@ impl Site {
             .map(|(end, format)| (folder.join(format!("{image}.{end}")), format))
             .find(|(path, _)| path.is_file());
         found.ok_or_else(|| {
-            let folder = folder.display();
-            Trouble::Image(format!("there is no image `{image}`: put {image}.qcow2, .raw or .img into {folder}"))
+            Trouble::Image(format!(
+                "there is no image `{image}`: put {image}.qcow2, .raw or .img into the folder `images`"
+            ))
         })
     }
 
@@ -102,14 +108,14 @@ impl Site {
             None => Ok(known),
             Some(wanted) => Err(Trouble::Image(format!(
                 "{} has SHA-256 {}, and the catalogue says {wanted}: put the right file there, or correct the catalogue",
-                known.path.display(),
+                called(&known.path),
                 known.digest
             ))),
         }
     }
 
     fn known_file(&self, path: &Path, format: Format, is_image: bool) -> Result<Known, Trouble> {
-        let unread = |error: io::Error| Trouble::Image(format!("{} cannot be read: {error}", path.display()));
+        let unread = |error: io::Error| Trouble::Image(format!("{} cannot be read: {error}", called(path)));
         let mut file = File::open(path).map_err(unread)?;
         let stamp = Stamp::of(path, &file).map_err(unread)?;
         if let Some(known) = self.images().lock().get(&stamp) {
@@ -121,7 +127,7 @@ impl Site {
         };
         let digest = digest_of(BufReader::with_capacity(1 << 20, &file)).map_err(unread)?;
         if Stamp::of(path, &file).map_err(unread)? != stamp {
-            return Err(not_now(format!("{} is being written: put images there by renaming them", path.display())));
+            return Err(not_now(format!("{} is being written: put images there by renaming them", called(path))));
         }
         let known = Known { path: path.into(), digest, format, bytes, size: stamp.size };
         let mut images = self.images().lock();
@@ -132,8 +138,8 @@ impl Site {
 
     /// The size of the disk that guests will see. First the header is read without trust, then QEMU is asked.
     fn inspect(&self, path: &Path, file: &mut File, size: u64, format: Format) -> Result<u64, Trouble> {
-        let wrong = |why: String| Trouble::Image(format!("{} is no image to make disks from: {why}", path.display()));
-        let unread = |error: io::Error| Trouble::Image(format!("{} cannot be read: {error}", path.display()));
+        let wrong = |why: String| Trouble::Image(format!("{} is no image to make disks from: {why}", called(path)));
+        let unread = |error: io::Error| Trouble::Image(format!("{} cannot be read: {error}", called(path)));
         let most = self.settings().most_image();
         let mut head = Vec::new();
         file.take(qcow2::HEAD as u64).read_to_end(&mut head).map_err(unread)?;
@@ -205,7 +211,7 @@ struct Data {
 
 /// The size that a guest will see, of a qcow2 image that hangs on no other file.
 fn ask_qemu(path: &Path) -> Result<u64, Trouble> {
-    let wrong = |why: String| Trouble::Image(format!("{} is no image to make disks from: {why}", path.display()));
+    let wrong = |why: String| Trouble::Image(format!("{} is no image to make disks from: {why}", called(path)));
     let output = Command::new("prlimit")
         .args([format!("--as={MOST_MEMORY}"), format!("--cpu={MOST_SECONDS}")])
         .args(["qemu-img", "info", "-f", "qcow2", "--output=json"])

@@ -143,7 +143,7 @@ pub fn spread(tx: &mut Tx<'_>, who: &Principal, id: ImageId, to: &[HostId]) -> R
     }
     if count > 0 {
         let text = format!("image {} is to be on {count} more hosts", image.name);
-        tx.tell(Told { tenant: image.tenant, ..told("image.spreading", id, text) });
+        tx.tell(told("image.spreading", id, text));
     }
     Ok(outcome(id))
 }
@@ -170,7 +170,7 @@ pub fn evict(tx: &mut Tx<'_>, who: &Principal, id: ImageId, host: HostId) -> Res
     let state = ReplicaState::Evicting;
     tx.put(ImageReplica { state, note: None, updated: tx.now, ..ImageReplica::clone(&row) });
     let text = format!("image {} is to go from host {}", image.name, on.name);
-    tx.tell(Told { tenant: image.tenant, ..told("image.evicting", id, text) });
+    tx.tell(told("image.evicting", id, text));
     Ok(outcome(id))
 }
 
@@ -210,8 +210,8 @@ pub fn begin(tx: &mut Tx<'_>, who: &Principal, copies: &[Copy]) -> Result<Outcom
     let Some((first, _)) = told_of.first().cloned() else { return Ok(Outcome::default()) };
     let text = told_of.iter().map(|(image, all)| format!("image {} goes to {}", image.name, all.join(", ")));
     let text = text.collect::<Vec<_>>().join("; ");
-    let tenant = if told_of.len() == 1 { first.tenant } else { None };
-    tx.tell(Told { tenant, ..told("image.copying", first.id, text) });
+    // Where things are is not the business of tenants.
+    tx.tell(told("image.copying", first.id, text));
     Ok(outcome(first.id))
 }
 
@@ -282,13 +282,13 @@ pub fn seen(
         (ReplicaSeen::Gone, Some(row)) if row.is_ready() => {
             let text = format!("host {} has lost image {}", on.name, image.name);
             tx.remove(Key::ImageReplica(row.id()));
-            tx.tell(Told { tenant: image.tenant, ..told("image.gone", id, text) });
+            tx.tell(told("image.gone", id, text));
             return Ok(outcome(id));
         }
         _ => return Ok(outcome(id)),
     };
     tx.put(row);
     let text = format!("image {}: host {} {text}", image.name, on.name);
-    tx.tell(Told { tenant: image.tenant, ..told(kind, id, text) });
+    tx.tell(told(kind, id, text));
     Ok(outcome(id))
 }
