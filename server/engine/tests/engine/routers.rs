@@ -20,12 +20,7 @@ fn router(site: &TestSite, farm: FarmId) -> RouterId {
 
 /// What the router has, once nothing moves in its farm.
 async fn told(site: &TestSite, farm: FarmId) -> (u64, RouterConfig) {
-    for _ in 0..500 {
-        if site.engine.read(|state| state.indexes.operations_by_farm.of(&farm).next().is_none()) {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    site.quiet(farm).await;
     let guest = Guest::Router(router(site, farm));
     let world = site.hosts.world();
     let hosts = world.hosts().values();
@@ -39,7 +34,7 @@ async fn a_router_knows_the_names_of_all_instances_and_of_no_others() {
     let names = |config: RouterConfig| config.names.into_iter().map(|(_, name)| name.to_string()).collect::<Vec<_>>();
     // With the farm itself: no operation of its own.
     let (revision, config) = told(&site, farm).await;
-    assert_eq!(names(config), ["m1.small-1", "m1.small-2"]);
+    assert_eq!(names(config), ["m1-small-1", "m1-small-2"]);
     assert_eq!(revision, 2);
     site.engine.read(|state| {
         let sagas: Vec<_> = state.rows.operations.values().map(|row| row.saga).collect();
@@ -54,7 +49,7 @@ async fn a_router_knows_the_names_of_all_instances_and_of_no_others() {
     site.make(Command::Power { instances: vec![web], power: Power::Stop }).await;
     assert!(names(told(&site, farm).await.1).contains(&"web".to_owned()));
     site.make(Command::Power { instances: vec![web], power: Power::Terminate }).await;
-    assert_eq!(names(told(&site, farm).await.1), ["m1.small-1", "m1.small-2"]);
+    assert_eq!(names(told(&site, farm).await.1), ["m1-small-1", "m1-small-2"]);
     site.sound();
 }
 

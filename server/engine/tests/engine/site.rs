@@ -144,6 +144,17 @@ impl TestSite {
     }
 
     /// Asks, and waits until what follows is done.
+    /// Waits until nothing moves in a farm.
+    pub async fn quiet(&self, farm: FarmId) {
+        for _ in 0..1000 {
+            if self.engine.read(|state| state.indexes.operations_by_farm.of(&farm).next().is_none()) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{farm} does not come to rest");
+    }
+
     pub async fn make(&self, command: Command) -> Outcome {
         let outcome = self.submit(command).await.unwrap();
         if let Some(operation) = outcome.operation {
