@@ -90,7 +90,8 @@ pub fn of_block(block: &str) -> Option<&'static Handler> {
 impl Handler {
     /// As a part.
     pub fn text(&self) -> String {
-        format!("#part-handler\n{COMMON}\n\n{}", self.source)
+        let kinds: Vec<String> = self.blocks.iter().map(|block| format!("text/{block}-config")).collect();
+        format!("#part-handler\n# Handles {}.\n{COMMON}\n\n{}", kinds.join(" and "), self.source)
     }
 
     /// What can be known to be wrong before a guest sees it.

@@ -10,11 +10,14 @@
 //! into YAML, JSON or shell, and nothing of it gets into logs, as `Debug` leaves it out.
 
 pub mod archive;
+pub mod check;
+pub mod diff;
 pub mod disk;
 pub mod handlers;
 pub mod hostname;
 pub mod metadata;
 pub mod multi;
+pub mod report;
 pub mod seed;
 pub mod yaml;
 

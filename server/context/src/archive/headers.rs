@@ -59,6 +59,10 @@ pub(super) fn split<'a>(text: &'a str, part: usize) -> Result<(Headers<'a>, &'a 
     }
 }
 
+fn token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
 impl Headers<'_> {
     /// A header that is there twice is read as the one by some and as the other by others.
     pub fn one(&self, name: &str, part: usize) -> Result<Option<&str>, ReadError> {
@@ -83,6 +87,9 @@ impl Value {
     fn parse(text: &str, name: &str, part: usize) -> Result<Value, ReadError> {
         let broken = |why| ReadError::Header { part, line: name.to_owned(), why };
         let (value, mut rest) = text.split_once(';').unwrap_or((text, ""));
+        if !value.trim().bytes().all(|byte| token(byte) || byte == b'/') {
+            return Err(broken("it has letters that belong into quotes"));
+        }
         let mut params: Vec<(String, String)> = Vec::new();
         loop {
             rest = rest.trim_start_matches([' ', '\t', ';']);
@@ -93,6 +100,9 @@ impl Value {
             let key = key.trim().to_ascii_lowercase();
             if key.contains('*') {
                 return Err(broken("parameters in the encoding of RFC 2231 are not read here: write them plainly"));
+            }
+            if key.is_empty() || !key.bytes().all(token) {
+                return Err(broken("a parameter's name is none"));
             }
             let after = after.trim_start();
             let given;
@@ -111,11 +121,18 @@ impl Value {
                     }
                 }
                 rest = &quoted[end.ok_or_else(|| broken("a quotation does not end"))?..];
+                if !rest.trim_start().is_empty() && !rest.trim_start().starts_with(';') {
+                    return Err(broken("something follows a quotation"));
+                }
                 given = out;
             } else {
                 let (word, after) = after.split_once(';').unwrap_or((after, ""));
                 rest = after;
                 given = word.trim().to_owned();
+                // Other letters are for quotes, though some do without.
+                if !given.bytes().all(|byte| token(byte) || b"/=:@()[]?".contains(&byte)) {
+                    return Err(broken("a parameter has letters that belong into quotes"));
+                }
             }
             if params.iter().any(|(known, _)| *known == key) {
                 return Err(broken("a parameter is there twice"));

@@ -77,6 +77,10 @@ pub enum ReadError {
     Line { part: usize, most: usize },
     #[error("part {part}: a carriage return without a line feed, which some take for the end of a line")]
     Return { part: usize },
+    #[error(
+        "part {part}: letters beyond ASCII that are not encoded come to guests as other bytes: encode it as base64"
+    )]
+    Letters { part: usize },
     #[error("part {part}: its encoding {given:?} is not read by guests: use 7bit, 8bit, base64 or quoted-printable")]
     Encoding { part: usize, given: String },
     #[error("part {part}: what should be base64 or quoted-printable is not")]
@@ -209,6 +213,10 @@ impl Reader<'_> {
                         return Err(ReadError::Return { part });
                     }
                 }
+                // Python takes them for Latin-1, whatever the charset says.
+                if !body.is_ascii() {
+                    return Err(ReadError::Letters { part });
+                }
                 Ok(body.as_bytes().to_vec())
             }
             "base64" => {
@@ -219,6 +227,9 @@ impl Reader<'_> {
             "quoted-printable" => {
                 if body.split('\n').any(|line| line.len() > most) {
                     return Err(ReadError::Line { part, most });
+                }
+                if !body.is_ascii() {
+                    return Err(ReadError::Letters { part });
                 }
                 quoted_printable(body).ok_or(ReadError::Encoded { part })
             }
@@ -301,28 +312,27 @@ fn name(headers: &Headers<'_>, kind: Option<&headers::Value>, part: usize) -> Re
     given.map(|name| checked(name, part)).transpose()
 }
 
+/// As Python has it: spaces at the end of a line stay.
 fn quoted_printable(body: &str) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(body.len());
     for line in body.split_inclusive('\n') {
-        let (text, end) = match line.strip_suffix('\n') {
-            Some(text) => (text.trim_end_matches([' ', '\t', '\r']), "\n"),
-            None => (line.trim_end_matches([' ', '\t', '\r']), ""),
+        let text = line.trim_end_matches(['\r', '\n']);
+        let (text, end) = match text.strip_suffix('=') {
+            Some(text) => (text, ""),
+            None => (text, &line[text.len()..]),
         };
-        let soft = text.ends_with('=');
-        let mut bytes = text.strip_suffix('=').unwrap_or(text).bytes();
+        let mut bytes = text.bytes();
         while let Some(byte) = bytes.next() {
             if byte == b'=' {
                 let hex = [bytes.next()?, bytes.next()?];
-                let hex =
-                    std::str::from_utf8(&hex).ok().filter(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+                let digits = hex.iter().all(u8::is_ascii_hexdigit);
+                let hex = std::str::from_utf8(&hex).ok().filter(|_| digits)?;
                 out.push(u8::from_str_radix(hex, 16).ok()?);
             } else {
                 out.push(byte);
             }
         }
-        if !soft {
-            out.extend_from_slice(end.as_bytes());
-        }
+        out.extend_from_slice(end.as_bytes());
     }
     Some(out)
 }

@@ -128,6 +128,7 @@ fn hostile_archives_are_refused() {
         ("type", with("--b\nContent-Type: nonsense\n\na\n").into_bytes(), "no content type"),
         ("message", with("--b\nContent-Type: message/rfc822\n\na: b\n\n\n").into_bytes(), "within a message"),
         ("encoding", with("--b\nContent-Transfer-Encoding: x-uuencode\n\na\n").into_bytes(), "not read by guests"),
+        ("letters", with("--b\n\n#!/bin/sh\n# \u{e8}\n").into_bytes(), "beyond ASCII"),
         ("base64", with("--b\nContent-Transfer-Encoding: base64\n\n!!!!\n").into_bytes(), "is not"),
         ("cut", HEAD.replace("\n\n", "\n\n--b\n\n#!/bin/sh\nrm -rf /tmp").into_bytes(), "cut off"),
         ("no parts", HEAD.as_bytes().to_vec(), "not there"),

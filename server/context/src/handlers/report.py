@@ -19,6 +19,7 @@ METADATA = os.environ.get("CASCINA_METADATA", "http://169.254.169.254")
 PORT = ROOT + "/dev/virtio-ports/org.cascina.context.0"
 CONSOLE = os.environ.get("CASCINA_CONSOLE", ROOT + "/dev/console")
 TAIL = 2000
+MOST = 32 << 10
 
 
 def load(path, default=None):
@@ -68,12 +69,13 @@ def cloud_init():
             for line in file:
                 if re.search(r"Cloud-init v\. \S+ running 'init-local'", line):
                     boot = []
-                if re.search(r"\[(WARNING|ERROR|CRITICAL)\]", line):
+                if re.search(r"\[(WARNING|ERROR|CRITICAL)\]: |^Command: \['\S*/scripts/[^'/]+'", line):
                     boot.append(line.strip())
     except OSError:
         boot = []
     for line in boot:
-        failed = re.search(r"Failed running \S*/scripts/(\S+)", line)
+        # A script that failed is said in a line of its own, and in no warning.
+        failed = re.match(r"Command: \['\S*/scripts/([^'/]+)'", line)
         if failed:
             scripts.append(failed.group(1))
         else:
@@ -141,6 +143,10 @@ def main():
               for handler in said["handlers"] if handler["result"] != "ok"] + ["script " + name for name in said["scripts"]]
     lines = "\r\ncascina: context %s%s\r\n" % (said["result"], ": " + ", ".join(failed) if failed else "")
     body = json.dumps(said).encode()
+    if len(body) > MOST:
+        for handler in said["handlers"]:
+            handler["log"] = "" if handler["result"] == "ok" else handler["log"][-400:]
+        body = json.dumps(said).encode()
     taken = told(body)
     put(PORT, body + b"\n")
     if not taken:
