@@ -19,12 +19,10 @@ const EC2: usize = 16 << 10;
 
 #[derive(clap::Subcommand)]
 pub enum Verb {
-    /// Make the archive of a `#multiple-config` file; `docs/contextualization.md` describes it.
+    /// Make the archive of a `#multiple-config` file; `docs/contextualization.md` describes it. `-o` names the file
+    /// that it goes to; without it, it goes to standard output.
     Build {
         file: PathBuf,
-        /// Where the archive goes; `-`: standard output.
-        #[arg(short = 'o', long = "archive", default_value = "-")]
-        archive: PathBuf,
         /// Fetch only from here: `https://host/path/`, `host` or `*.domain`; may be given more than once. Without it,
         /// from all of the world.
         #[arg(long)]
@@ -58,9 +56,9 @@ pub enum Verb {
     Diff { old: PathBuf, new: PathBuf },
 }
 
-pub fn context(verb: Verb, output: Output) -> anyhow::Result<()> {
+pub fn context(verb: Verb, given: &str, output: Output) -> anyhow::Result<()> {
     match verb {
-        Verb::Build { file, archive, allow, allow_private, timeout, plain } => {
+        Verb::Build { file, allow, allow_private, timeout, plain } => {
             let rules = Rules {
                 anything: allow.is_empty(),
                 allow,
@@ -70,7 +68,8 @@ pub fn context(verb: Verb, output: Output) -> anyhow::Result<()> {
             };
             let built = build(&file, &rules)?;
             let bytes = if plain { built.archive.mime() } else { built.archive.user_data() };
-            write(&archive, &bytes)?;
+            // What it is if nobody says anything.
+            write(Path::new(if given == "table" { "-" } else { given }), &bytes)?;
             said(&built, bytes.len());
             Ok(())
         }
