@@ -7,6 +7,7 @@
 pub mod address;
 pub mod audit;
 pub mod command;
+pub mod contextualization;
 pub mod decision;
 pub mod event;
 pub mod farm;
