@@ -6,7 +6,9 @@
 
 pub mod address;
 pub mod audit;
+pub mod cluster;
 pub mod command;
+pub mod crontab;
 pub mod decision;
 pub mod event;
 pub mod farm;
@@ -24,6 +26,8 @@ pub mod launch;
 pub mod name;
 pub mod network;
 pub mod operation;
+pub mod plan;
+pub mod planning;
 pub mod policy;
 pub mod principal;
 pub mod quota;
@@ -35,6 +39,7 @@ pub mod state;
 pub mod tag;
 pub mod tenant;
 pub mod units;
+pub mod upkeep;
 pub mod usage;
 pub mod view;
 pub mod volume;

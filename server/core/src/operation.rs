@@ -26,10 +26,12 @@ pub enum SagaKind {
     VolumeDelete,
     SnapshotCreate,
     SnapshotDelete,
+    RouterMove,
+    InstanceRestart,
 }
 
 impl SagaKind {
-    pub const ALL: [SagaKind; 17] = [
+    pub const ALL: [SagaKind; 19] = [
         SagaKind::FarmCreate,
         SagaKind::FarmDelete,
         SagaKind::InstanceRun,
@@ -47,6 +49,8 @@ impl SagaKind {
         SagaKind::VolumeDelete,
         SagaKind::SnapshotCreate,
         SagaKind::SnapshotDelete,
+        SagaKind::RouterMove,
+        SagaKind::InstanceRestart,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -68,6 +72,8 @@ impl SagaKind {
             SagaKind::VolumeDelete => "volume-delete",
             SagaKind::SnapshotCreate => "snapshot-create",
             SagaKind::SnapshotDelete => "snapshot-delete",
+            SagaKind::RouterMove => "router-move",
+            SagaKind::InstanceRestart => "instance-restart",
         }
     }
 }
