@@ -13,12 +13,13 @@ use serde::Deserialize;
 
 use crate::ec2::Ec2;
 use crate::hosts::{self, Scheme};
+use crate::reallocation::Reallocation;
 use crate::site::{
     BindingSection, ClassSection, FlavorSection, HostSection, ImageSection, ShareSection, SiteFile, SiteSection,
 };
 
 /// Sections whose plain values `CASCINA_<SECTION>_<KEY>` overrides.
-const OVERRIDABLE: [&str; 5] = ["server", "ec2", "policies", "simulation", "site"];
+const OVERRIDABLE: [&str; 6] = ["server", "ec2", "policies", "simulation", "reallocation", "site"];
 /// Variables that begin like an override and are none.
 const OTHERS: [&str; 2] = ["CASCINA_SERVER", "CASCINA_POLICIES"];
 
@@ -53,6 +54,7 @@ struct File {
     simulation: Simulation,
     gateway: Option<GatewaySettings>,
     libvirt: Option<Libvirt>,
+    reallocation: Reallocation,
     site: SiteSection,
     class: Vec<ClassSection>,
     share: Vec<ShareSection>,
@@ -71,6 +73,7 @@ impl From<File> for Config {
             simulation,
             gateway,
             libvirt,
+            reallocation,
             site,
             class,
             share,
@@ -86,7 +89,7 @@ impl From<File> for Config {
             simulation,
             gateway,
             libvirt,
-            site: SiteFile { site, class, share, host, flavor, image, binding },
+            site: SiteFile { site, reallocation, class, share, host, flavor, image, binding },
         }
     }
 }

@@ -9,6 +9,7 @@ mod keys;
 mod listen;
 mod offline;
 mod ranges;
+mod reallocation;
 #[cfg(feature = "libvirt")]
 mod seed;
 mod serve;

@@ -15,6 +15,7 @@ use cascina_core::units::{Gib, Size, Timestamp};
 use ipnet::Ipv4Net;
 use serde::Deserialize;
 
+use crate::reallocation::Reallocation;
 use crate::{hosts, ranges};
 
 /// The sections that describe the site. What they name is made or brought up to date at every
@@ -22,6 +23,7 @@ use crate::{hosts, ranges};
 #[derive(Debug, Default)]
 pub struct SiteFile {
     pub site: SiteSection,
+    pub reallocation: Reallocation,
     pub class: Vec<ClassSection>,
     pub share: Vec<ShareSection>,
     pub host: Vec<HostSection>,
@@ -254,6 +256,7 @@ impl SiteFile {
             hold_ms: seconds(given.hold_s, default.hold_ms),
             retention_ms: seconds(given.retention_s, default.retention_ms),
             receipt_ms: seconds(given.idempotency_s, default.receipt_ms),
+            rules: self.reallocation.rules()?,
         })
     }
 

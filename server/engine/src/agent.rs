@@ -5,16 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cascina_core::command::Command;
-use cascina_core::host::Host;
+use cascina_core::host::{Host, HostState};
 use cascina_core::id::HostId;
 use cascina_core::name::Name;
 use cascina_core::principal::Principal;
+use cascina_core::refusal::Refusal;
 use cascina_core::units::Timestamp;
+use cascina_core::upkeep::Switch;
 use cascina_drivers::{HostCall, HostEvent, Inventory, Reply};
 use tokio::sync::broadcast;
 
 use crate::command::observed;
 use crate::engine::{Engine, Request, Shared};
+use crate::error::EngineError;
+use crate::plans;
+use crate::power::Power;
 use crate::reconcile::{ABREAST, Misses, difference, reference, unowned};
 use crate::saga::store_host;
 
@@ -28,6 +33,46 @@ pub async fn sweep(engine: Engine) {
         let now = engine.now();
         if engine.read(|state| observed::due(state, now)) {
             ask(&engine, Command::Sweep).await;
+        }
+    }
+}
+
+/// Carries plans out, empties hosts, and asks for plans when the site says so.
+pub async fn plan(engine: Engine) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(plans::EVERY_MS)).await;
+        let now = engine.now();
+        for command in engine.read(|state| if plans::idle(state) { Vec::new() } else { plans::due(state, now) }) {
+            let request = Request { principal: Principal::system(), command: command.clone(), idempotency: None };
+            match engine.submit(request).await {
+                Ok(_) | Err(EngineError::Refusal(Refusal::Busy(_))) => {}
+                Err(EngineError::Refusal(refusal)) => match plans::skip(&command, &refusal.to_string()) {
+                    Some(command) => ask(&engine, command).await,
+                    None => tracing::warn!(refusal = %refusal, "a plan's command was refused"),
+                },
+                Err(error) => tracing::warn!(error = %error, "a plan's command was not taken"),
+            }
+        }
+    }
+}
+
+/// Switches hosts on and off, and makes sure that lost ones are off, by the site's programs.
+pub async fn switch(engine: Engine, power: Arc<dyn Power>) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(plans::EVERY_MS)).await;
+        let now = engine.now();
+        for (host, switch) in engine.read(|state| plans::switches(state, now, &*power)) {
+            let name = host.name.clone();
+            let error = power.switch(&reference(&host), switch).await.err();
+            if let Some(error) = &error {
+                tracing::warn!(host.name = %name, error = %error, "a host could not be switched");
+            }
+            let by = power.by(&host.class).unwrap_or_else(|| "nobody".into());
+            let fences = switch == Switch::Off && error.is_none() && host.state == HostState::Down;
+            ask(&engine, Command::Switched { host: host.id, switch, error }).await;
+            if fences {
+                ask(&engine, Command::FenceHost { host: host.id, by }).await;
+            }
         }
     }
 }

@@ -42,6 +42,7 @@ pub enum Listener {
 pub enum Decider {
     Client(RequestId),
     Operation(OperationId),
+    Planner,
 }
 
 #[derive(Debug)]
@@ -77,6 +78,8 @@ pub enum Happening {
     },
     Sweep(Run),
     Reconcile(Run),
+    /// The planner looks.
+    Plan(Run),
     Crash(Run),
 }
 

@@ -17,6 +17,7 @@ use crate::agenda::Run;
 use crate::agents::Reconciler;
 use crate::chance::Chance;
 use crate::client::RequestId;
+use crate::planner::Planner;
 use crate::tasks::Calls;
 
 /// Whom the writer answers.
@@ -26,6 +27,7 @@ pub enum Reply {
     Operation(OperationId),
     Reconciler,
     Sweeper,
+    Planner,
     /// The start itself.
     Start,
     Nobody,
@@ -51,6 +53,7 @@ pub struct Process {
     /// A sweep was proposed.
     pub sweeping: bool,
     pub sweep_at: Option<Timestamp>,
+    pub planner: Planner,
     /// What the start has still to do, after the site file.
     pub starting: Option<VecDeque<Command>>,
     pub ready: bool,
@@ -71,6 +74,7 @@ impl Process {
             reconciler: Reconciler::default(),
             sweeping: false,
             sweep_at: None,
+            planner: Planner::default(),
             starting: None,
             ready: false,
             chance: chance.branch(),

@@ -14,9 +14,11 @@ pub mod firewall_apply;
 pub mod identity;
 pub mod instance_migrate;
 pub mod instance_power;
+pub mod instance_restart;
 pub mod instance_run;
 pub mod instance_terminate;
 pub mod router_apply;
+pub mod router_move;
 pub(crate) mod site_calls;
 pub mod snapshot;
 pub mod volume;
@@ -170,6 +172,8 @@ pub fn script(kind: SagaKind) -> Script {
         SagaKind::VolumeDelete => of::<volume::VolumeDelete>(kind),
         SagaKind::SnapshotCreate => of::<snapshot::SnapshotCreate>(kind),
         SagaKind::SnapshotDelete => of::<snapshot::SnapshotDelete>(kind),
+        SagaKind::RouterMove => of::<router_move::RouterMove>(kind),
+        SagaKind::InstanceRestart => of::<instance_restart::InstanceRestart>(kind),
     }
 }
 

@@ -6,6 +6,7 @@ pub mod guests;
 pub mod hosts;
 pub mod log;
 pub mod operations;
+pub mod plans;
 pub mod state;
 pub mod stores;
 
