@@ -15,12 +15,13 @@ use serde::Deserialize;
 use crate::ec2::Ec2;
 use crate::hosts::{self, Scheme};
 use crate::metadata;
+use crate::reallocation::Reallocation;
 use crate::site::{
     BindingSection, ClassSection, FlavorSection, HostSection, ImageSection, ShareSection, SiteFile, SiteSection,
 };
 
 /// Sections whose plain values `CASCINA_<SECTION>_<KEY>` overrides.
-const OVERRIDABLE: [&str; 6] = ["server", "ec2", "metadata", "policies", "simulation", "site"];
+const OVERRIDABLE: [&str; 7] = ["server", "ec2", "metadata", "policies", "simulation", "reallocation", "site"];
 /// Variables that begin like an override and are none.
 const OTHERS: [&str; 2] = ["CASCINA_SERVER", "CASCINA_POLICIES"];
 
@@ -58,6 +59,7 @@ struct File {
     simulation: Simulation,
     gateway: Option<GatewaySettings>,
     libvirt: Option<Libvirt>,
+    reallocation: Reallocation,
     site: SiteSection,
     class: Vec<ClassSection>,
     share: Vec<ShareSection>,
@@ -77,6 +79,7 @@ impl From<File> for Config {
             simulation,
             gateway,
             libvirt,
+            reallocation,
             site,
             class,
             share,
@@ -93,7 +96,7 @@ impl From<File> for Config {
             simulation,
             gateway,
             libvirt,
-            site: SiteFile { site, class, share, host, flavor, image, binding },
+            site: SiteFile { site, reallocation, class, share, host, flavor, image, binding },
         }
     }
 }

@@ -12,6 +12,7 @@ mod listen;
 mod metadata;
 mod offline;
 mod ranges;
+mod reallocation;
 #[cfg(feature = "libvirt")]
 mod seed;
 mod serve;

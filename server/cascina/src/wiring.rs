@@ -89,6 +89,7 @@ pub async fn start(config: &Config, compiler: Compiler) -> anyhow::Result<Runnin
         call_deadline: server.call_deadline(),
         sealer: keys::sealer(&server.data)?,
         reconcile_every: server.reconcile_every(),
+        power: Arc::new(config.site.reallocation.power()),
         crash_at: std::env::var("CASCINA_CRASH_AT").ok(),
     };
     let engine = Engine::start(engine).await.context("the engine does not start")?;

@@ -14,6 +14,7 @@ use crate::key_pair::KeyKind;
 use crate::launch::{InstanceChange, Launch};
 use crate::name::Name;
 use crate::network::NatRule;
+use crate::plan::Trigger;
 use crate::policy::{Fallback, Hook, Mode, PolicyVersion, Scope};
 use crate::principal::Role;
 use crate::security_group::NewRule;
@@ -22,6 +23,7 @@ use crate::snapshot::Disk;
 use crate::tag::Resource;
 use crate::tenant::TenantRequest;
 use crate::units::{Gib, Size};
+use crate::upkeep::{Switch, Workers};
 use crate::volume::{Pace, VolumeKind};
 
 /// A farm as people ask for it: names are looked up by the engine.
@@ -429,6 +431,38 @@ pub enum Command {
         binding: BindingId,
     },
 
+    /// Ask planners, and keep what comes of it if it is anything.
+    ProposePlan {
+        trigger: Trigger,
+        /// None: all bindings of the hook.
+        binding: Option<Name>,
+        /// None: as many as the site allows.
+        max_moves: Option<u32>,
+    },
+    ApprovePlan {
+        plan: PlanId,
+    },
+    RejectPlan {
+        plan: PlanId,
+        note: Option<String>,
+    },
+    /// Begins nothing more of it.
+    CancelPlan {
+        plan: PlanId,
+        note: Option<String>,
+    },
+    /// It takes nothing new, and what runs there goes elsewhere.
+    DrainHost {
+        host: HostId,
+        workers: Workers,
+        note: Option<String>,
+    },
+    /// It is known that nothing runs there any more.
+    FenceHost {
+        host: HostId,
+        by: String,
+    },
+
     Mend {
         operation: OperationId,
         remedy: Remedy,
@@ -477,6 +511,36 @@ pub enum Command {
     },
     /// What programs asked, for the books.
     RecordCalls(Vec<Calls>),
+    /// A move of a plan begins.
+    RunMove {
+        plan: PlanId,
+        index: u32,
+    },
+    /// … or cannot.
+    SkipMove {
+        plan: PlanId,
+        index: u32,
+        why: String,
+    },
+    /// Notes what came of a plan's moves, and ends it if all are over.
+    SettlePlan {
+        plan: PlanId,
+    },
+    /// A line of the site's that asks for plans has been seen to.
+    NoteTurn {
+        name: Name,
+        note: String,
+    },
+    /// Nothing runs any more on a host that was to be emptied.
+    EndDrain {
+        host: HostId,
+    },
+    /// What came of switching a host on or off, or of trying to be sure that it is off.
+    Switched {
+        host: HostId,
+        switch: Switch,
+        error: Option<String>,
+    },
     /// The hosts of a farm do not enforce what its security groups say now.
     FirewallSeen {
         network: NetworkId,

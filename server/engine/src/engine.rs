@@ -9,8 +9,9 @@ use arc_swap::ArcSwap;
 use cascina_core::command::{Command, NewBinding, Outcome};
 use cascina_core::decision::{Decided, Decision, Opinion};
 use cascina_core::event::Event;
-use cascina_core::id::{DecisionId, InstanceId, OperationId, ReceiptId, UserId};
+use cascina_core::id::{DecisionId, InstanceId, OperationId, PlanId, ReceiptId, UserId};
 use cascina_core::instance::InstanceState;
+use cascina_core::plan::Plan;
 use cascina_core::policy::Digest;
 use cascina_core::principal::Principal;
 use cascina_core::site::SiteSpec;
@@ -35,6 +36,7 @@ use crate::kernel::{Kernel, Proposal, Ticket, repeated};
 use crate::need::Rota;
 use crate::number::Numbers;
 use crate::policies::check_settings;
+use crate::power::Power;
 use crate::reconcile::reference;
 use crate::seal::{NewSecret, Sealer};
 use crate::verdict::{Moment, Party, decide_all, gather, gather_all};
@@ -61,6 +63,8 @@ pub struct EngineConfig {
     /// Seals the secrets of access keys.
     pub sealer: Sealer,
     pub reconcile_every: Duration,
+    /// Switches hosts on and off.
+    pub power: Arc<dyn Power>,
     /// For crash tests: where the process ends itself.
     pub crash_at: Option<String>,
 }
@@ -246,6 +250,8 @@ impl Engine {
         engine.shared.retry_operations();
         tokio::spawn(agent::sweep(engine.clone()));
         tokio::spawn(agent::spread(engine.clone()));
+        tokio::spawn(agent::plan(engine.clone()));
+        tokio::spawn(agent::switch(engine.clone(), config.power));
         tokio::spawn(agent::reconcile(engine.clone(), config.reconcile_every));
         engine.shared.ready.store(true, Ordering::Relaxed);
         Ok(engine)
@@ -311,6 +317,29 @@ impl Engine {
             }
         }
         Err(Fault::Unavailable("too many others want the same hosts".into()).into())
+    }
+
+    /// The plan that would be made, without making it.
+    ///
+    /// # Errors
+    ///
+    /// What `submit` would have refused.
+    pub async fn draft(&self, request: &Request) -> Result<Option<Plan>, EngineError> {
+        let decisions = self.decide(&request.principal, &request.command, true).await?;
+        let decisions = decisions.into_iter().map(Arc::new).collect();
+        let (who, command) = (request.principal.clone(), Box::new(request.command.clone()));
+        let (shared, now) = (Arc::clone(&self.shared), self.shared.clock.now());
+        let drawn = self.shared.blocking(move || {
+            let mut kernel = Kernel::new(shared.published.read().clone(), fresh_seed());
+            let outcome = kernel.take(now, &Proposal::Command { who, command, decisions, ticket: None }).0?;
+            let id = outcome.subject.parse().ok();
+            Ok(id.and_then(|id: PlanId| kernel.state.rows.plans.get(&id).map(|plan| Plan::clone(plan))))
+        });
+        match drawn.await? {
+            Ok(plan) => Ok(plan),
+            Err(Setback::Refused(refusal)) => Err(refusal.into()),
+            Err(Setback::Stale) => Err(Fault::Unavailable("things changed meanwhile; ask again".into()).into()),
+        }
     }
 
     async fn decide(&self, who: &Principal, command: &Command, dry_run: bool) -> Result<Vec<Decision>, EngineError> {

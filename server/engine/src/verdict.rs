@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use cascina_core::cluster::Cluster;
 use cascina_core::decision::{ABI, Amounts, Decided, Decision, Opinion, PlacementQuestion, Question, Reason, Severity};
 use cascina_core::feasible::{self, Need};
 use cascina_core::id::{DecisionId, FarmId, HostId, OperationId, TenantId};
@@ -18,7 +19,7 @@ use cascina_core::tenant::TenantRequest;
 use cascina_core::units::Timestamp;
 use cascina_core::usage::ShareUsage;
 use cascina_core::view::ClusterView;
-use cascina_policy::{Ask, PlacementFacts, Sandbox, ShareFacts, Subject, Workload};
+use cascina_policy::{Ask, Demand, PlacementFacts, Sandbox, ShareFacts, Subject, Victims, Workload};
 
 /// Who asks, for whom: enough to ask policies, also about a tenant that does not exist yet.
 #[derive(Debug, Clone)]
@@ -62,6 +63,20 @@ impl Party {
             tenant_name: request.name.to_string(),
             groups: request.groups.clone(),
             tier: request.tier.clone(),
+            farm: None,
+            farm_name: String::new(),
+            actor: who.name.clone(),
+            roles: vec![who.role.as_str().into()],
+        }
+    }
+
+    /// The site itself, when something is asked about all of it.
+    pub fn of_site(state: &State, who: &Principal) -> Party {
+        Party {
+            tenant: None,
+            tenant_name: String::new(),
+            groups: Vec::new(),
+            tier: state.site().default_tier.clone(),
             farm: None,
             farm_name: String::new(),
             actor: who.name.clone(),
@@ -117,6 +132,8 @@ enum Facts {
         cached: Vec<HostId>,
         shares: Vec<(cascina_core::id::ShareId, bool, bool, ShareUsage)>,
     },
+    Everything(Box<Cluster>),
+    Victims(Box<Victims>),
 }
 
 /// When, from which snapshot, with which luck.
@@ -140,7 +157,7 @@ fn chain(state: &State, hook: Hook, party: &Party) -> Vec<Arc<Binding>> {
         .filter(|binding| match binding.scope {
             Scope::Site => true,
             // An owner speaks for its hosts, whoever wants them, and otherwise for tenants of its group.
-            Scope::Share(id) => hook == Hook::Placement || own(id),
+            Scope::Share(id) => matches!(hook, Hook::Placement | Hook::Reallocation) || own(id),
             Scope::Tenant(of) => Some(of) == party.tenant,
         })
         .cloned()
@@ -173,6 +190,10 @@ pub fn gather(
         }
         Question::AssignQuota { .. } => (Hook::Quota, Facts::Classes(state.rows.classes.keys().cloned().collect())),
         Question::CheckQuota { .. } => (Hook::Quota, Facts::Usage(usage())),
+        Question::Reallocate { .. } => (Hook::Reallocation, Facts::Everything(Box::new(Cluster::of(state, now)))),
+        Question::ChooseVictims { instances, .. } => {
+            (Hook::ChooseVictims, Facts::Victims(Box::new(victims(state, now, instances))))
+        }
         Question::Place(place) => {
             let mut same_farm = Vec::new();
             if let Some(farm) = party.farm {
@@ -183,7 +204,10 @@ pub fn gather(
             (Hook::Placement, Facts::Cluster { same_farm, cached, shares: Vec::new() })
         }
     };
-    let chain = chain(state, hook, &party);
+    let mut chain = chain(state, hook, &party);
+    if let Question::Reallocate { binding: Some(only), .. } = &question {
+        chain.retain(|binding| binding.name == *only);
+    }
     let facts = match facts {
         Facts::Cluster { same_farm, cached, .. } => {
             // Summing a share up costs a walk over its guests, so only for those whose owner is asked.
@@ -202,6 +226,27 @@ pub fn gather(
         other => other,
     };
     Asking { party, operation, question, chain, facts }
+}
+
+/// What a borrower knows of its own instances.
+fn victims(state: &State, now: Timestamp, ids: &[cascina_core::id::InstanceId]) -> Victims {
+    let mut victims = Victims::default();
+    let mut farms: Vec<FarmId> = Vec::new();
+    for row in ids.iter().filter_map(|id| state.rows.instances.get(id)) {
+        let farm = farms.iter().position(|farm| *farm == row.farm).unwrap_or_else(|| {
+            farms.push(row.farm);
+            farms.len() - 1
+        });
+        victims.ids.push(row.id);
+        victims.farm.push(farm as u32 + 1);
+        victims.vcpus.push(row.size.vcpus.0);
+        victims.memory_mib.push(u32::try_from(row.size.memory.0).unwrap_or(u32::MAX));
+        victims.cpu_permille.push(0);
+        victims.idle_s.push(0);
+        let age_s = now.0.saturating_sub(row.launched.0) / 1000;
+        victims.age_s.push(u32::try_from(age_s).unwrap_or(u32::MAX));
+    }
+    victims
 }
 
 /// Reads what the answers to several questions of one request depend on.
@@ -240,6 +285,14 @@ impl Asking {
             }
             (Question::CheckQuota { verb, class, wanted }, Facts::Usage(usage)) => {
                 (Hook::Quota, sandbox.check_quota(&ask, verb, class, *wanted, usage))
+            }
+            (Question::Reallocate { max_moves, .. }, Facts::Everything(cluster)) => {
+                candidates = u32::try_from(cluster.host.len()).unwrap_or(u32::MAX);
+                (Hook::Reallocation, sandbox.propose(&ask, cluster, *max_moves))
+            }
+            (Question::ChooseVictims { share, size, deadline, .. }, Facts::Victims(victims)) => {
+                let demand = Demand { share: *share, size: *size, deadline: *deadline };
+                (Hook::ChooseVictims, sandbox.choose_victims(&ask, demand, victims))
             }
             (Question::Place(place), Facts::Cluster { same_farm, cached, shares }) => {
                 let placed = self.place(sandbox, &ask, view, place, (same_farm, cached), shares);
@@ -460,7 +513,12 @@ pub fn refusal(decision: &Decision) -> Option<Refusal> {
             }
             Some(Refusal::NoHost { decision: decision.id, why: why.join("; ") })
         }
-        Decided::Allowed | Decided::Pending { .. } | Decided::Placed { .. } | Decided::Assigned { .. } => None,
+        Decided::Allowed
+        | Decided::Pending { .. }
+        | Decided::Placed { .. }
+        | Decided::Assigned { .. }
+        | Decided::Wished { .. }
+        | Decided::Victims { .. } => None,
     }
 }
 

@@ -41,7 +41,32 @@ impl Runner {
         P: ComponentNamedList + Lower,
         (R,): ComponentNamedList + Lift,
     {
-        let bounds = &self.bounds;
+        self.run(&self.bounds, loaded, function, params, rows)
+    }
+
+    /// … that plans, and may take its time.
+    pub fn plan<P, R>(&self, loaded: &Loaded, function: &ComponentExportIndex, params: P, rows: usize) -> Evaluated<R>
+    where
+        P: ComponentNamedList + Lower,
+        (R,): ComponentNamedList + Lift,
+    {
+        let fuel = self.bounds.plan_fuel;
+        let bounds = Bounds { fuel, deadline_ms: self.bounds.plan_deadline_ms, ..self.bounds.clone() };
+        self.run(&bounds, loaded, function, params, rows)
+    }
+
+    fn run<P, R>(
+        &self,
+        bounds: &Bounds,
+        loaded: &Loaded,
+        function: &ComponentExportIndex,
+        params: P,
+        rows: usize,
+    ) -> Evaluated<R>
+    where
+        P: ComponentNamedList + Lower,
+        (R,): ComponentNamedList + Lift,
+    {
         let _pass = self.gate.enter();
         let mut store = Store::new(loaded.engine(), Guest::new(bounds));
         store.limiter(|guest| guest);

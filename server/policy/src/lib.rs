@@ -37,5 +37,6 @@ pub use bounds::Bounds;
 pub use chain::{Ask, Judgement, Subject};
 pub use compile::{Compiler, run_compiler_child};
 pub use error::{SandboxError, SettingsComplaint, UploadError};
+pub use hook::choose_victims::{Demand, Victims};
 pub use hook::placement::{PlacementFacts, Ranking, ShareFacts, Workload};
 pub use sandbox::{Inspected, Sandbox, SandboxConfig, digest};

@@ -11,6 +11,7 @@ pub mod host;
 pub mod instance;
 pub mod network;
 pub mod operation;
+pub mod plan;
 pub mod policy;
 pub mod quota;
 pub mod session;

@@ -5,6 +5,7 @@ pub mod decision;
 pub mod farm;
 pub mod network;
 pub mod operation;
+pub mod plan;
 pub mod policy;
 pub mod tenant;
 

@@ -11,6 +11,7 @@ pub mod http;
 mod instance;
 mod network;
 mod operation;
+mod plan;
 mod policy;
 mod problem;
 mod progress;
@@ -82,6 +83,9 @@ pub enum Noun {
     /// Decisions: what policies were asked, who said what, and why.
     #[command(subcommand)]
     Decision(decision::Verb),
+    /// Plans: what should move, and what came of it.
+    #[command(subcommand)]
+    Plan(plan::Verb),
     /// Operations: work under way, done, failed or stuck.
     #[command(subcommand)]
     Operation(operation::Verb),
@@ -122,6 +126,7 @@ pub fn run(noun: Noun, connection: &Connection, output: Output) -> Done {
         Noun::Policy(verb) => policy::policy(&session, verb),
         Noun::Binding(verb) => policy::binding(&session, verb),
         Noun::Decision(verb) => decision::run(&session, verb),
+        Noun::Plan(verb) => plan::run(&session, verb),
         Noun::Operation(verb) => operation::run(&session, verb),
         Noun::Event(verb) => event::run(&session, verb),
         Noun::Simulation(verb) => simulation::run(&session, verb),

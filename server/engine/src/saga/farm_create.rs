@@ -347,6 +347,7 @@ fn place_router(tx: &mut Tx<'_>, operation: &Operation, answer: &Answer) -> Resu
         class: site.router_class.clone(),
         size: site.router_size,
         host: Some(host),
+        bound_for: None,
         state: RouterState::Pending,
         forwards: Vec::new(),
         desired_revision: 1,
