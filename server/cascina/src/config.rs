@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use cascina_drivers::netns::GatewaySettings;
 use cascina_drivers::sim::Latencies;
+use cascina_policy::{Interpreters, Warm};
 use serde::Deserialize;
 
 use crate::ec2::Ec2;
@@ -153,6 +154,17 @@ pub struct Policies {
     pub fuel: u64,
     pub deadline_ms: u64,
     pub quarantine_after: u32,
+    /// The most that components with a manifest get: interpreters. No memory lets none in.
+    pub interpreter_component_mib: usize,
+    pub interpreter_memory_mib: usize,
+    pub interpreter_fuel: u64,
+    pub interpreter_deadline_ms: u64,
+    /// At the same time; others wait.
+    pub interpreters: u32,
+    /// Instances that wait for their next question; none: each question gets a fresh one.
+    pub warm_instances: u32,
+    pub warm_calls: u32,
+    pub warm_s: u64,
 }
 
 impl Default for Policies {
@@ -164,6 +176,14 @@ impl Default for Policies {
             fuel: bounds.fuel,
             deadline_ms: bounds.deadline_ms,
             quarantine_after: bounds.quarantine_after,
+            interpreter_component_mib: bounds.interpreters.component_bytes >> 20,
+            interpreter_memory_mib: bounds.interpreters.memory_bytes >> 20,
+            interpreter_fuel: bounds.interpreters.fuel,
+            interpreter_deadline_ms: bounds.interpreters.deadline_ms,
+            interpreters: bounds.interpreters.concurrent,
+            warm_instances: bounds.interpreters.warm.instances,
+            warm_calls: bounds.interpreters.warm.calls,
+            warm_s: bounds.interpreters.warm.seconds,
         }
     }
 }
@@ -176,6 +196,14 @@ impl Policies {
             fuel: self.fuel,
             deadline_ms: self.deadline_ms,
             quarantine_after: self.quarantine_after,
+            interpreters: Interpreters {
+                component_bytes: self.interpreter_component_mib << 20,
+                memory_bytes: self.interpreter_memory_mib << 20,
+                fuel: self.interpreter_fuel,
+                deadline_ms: self.interpreter_deadline_ms,
+                concurrent: self.interpreters,
+                warm: Warm { instances: self.warm_instances, calls: self.warm_calls, seconds: self.warm_s },
+            },
             ..cascina_policy::Bounds::default()
         }
     }
@@ -235,6 +263,14 @@ impl Config {
         positive("policies.fuel", self.policies.fuel, u64::MAX)?;
         positive("policies.deadline_ms", self.policies.deadline_ms, 60_000)?;
         positive("policies.quarantine_after", self.policies.quarantine_after.into(), 1_000_000)?;
+        positive("policies.interpreter_component_mib", self.policies.interpreter_component_mib as u64, 256)?;
+        positive("policies.interpreter_memory_mib", self.policies.interpreter_memory_mib as u64 + 1, 1025)?;
+        positive("policies.interpreter_fuel", self.policies.interpreter_fuel, u64::MAX)?;
+        positive("policies.interpreter_deadline_ms", self.policies.interpreter_deadline_ms, 60_000)?;
+        positive("policies.interpreters", self.policies.interpreters.into(), 256)?;
+        positive("policies.warm_instances", u64::from(self.policies.warm_instances) + 1, 257)?;
+        positive("policies.warm_calls", self.policies.warm_calls.into(), u64::from(u32::MAX))?;
+        positive("policies.warm_s", self.policies.warm_s, 31_536_000)?;
         self.ec2.check()?;
         let scale = self.simulation.time_scale;
         if !(0.0..=1000.0).contains(&scale) {

@@ -16,6 +16,7 @@ mod simulate;
 mod simulated;
 mod site;
 mod wiring;
+mod workbench;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -82,7 +83,10 @@ enum Task {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.task {
-        Task::CompilePolicy(bounds) => return cascina_policy::run_compiler_child(&bounds.bounds()),
+        Task::CompilePolicy(told) => {
+            let Some(bounds) = told.bounds() else { return ExitCode::from(2) };
+            return cascina_policy::run_compiler_child(&bounds);
+        }
         Task::Client(noun) => return client(noun, &arguments.connection, arguments.output),
         Task::Serve { file } => serve::serve(&file.config),
         Task::CheckConfig { file, start } => offline::check_config(&file.config, start),

@@ -59,7 +59,7 @@ async fn run(config: &Config) -> anyhow::Result<()> {
         }
         false => None,
     };
-    let Running { engine, hosts } = wiring::start(config, wiring::compiler_child(&config.policies)?).await?;
+    let Running { engine, hosts } = wiring::start(config, wiring::compiler_child()?).await?;
     let Keys { auth, admin_token } = keys::open(&config.server.data, config.server.token_ttl_s, engine.now())?;
     let edge = ec2_listener.is_some().then(|| Edge::start(engine.clone(), config.ec2.settings()));
     let ec2_address = ec2_listener.as_ref().map(TcpListener::local_addr).transpose().context("where EC2 listens")?;

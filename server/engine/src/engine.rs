@@ -11,8 +11,9 @@ use cascina_core::decision::{Decided, Decision, Opinion};
 use cascina_core::event::Event;
 use cascina_core::id::{DecisionId, InstanceId, OperationId, ReceiptId, UserId};
 use cascina_core::instance::InstanceState;
-use cascina_core::policy::Digest;
+use cascina_core::policy::{Binding, Digest};
 use cascina_core::principal::Principal;
+use cascina_core::refusal::Refusal;
 use cascina_core::site::SiteSpec;
 use cascina_core::state::{Guest, State};
 use cascina_core::tenant::AccessKey;
@@ -20,6 +21,7 @@ use cascina_core::units::Timestamp;
 use cascina_core::view::ClusterView;
 use cascina_drivers::{DriverError, HostCall, Hypervisor, Reply};
 use cascina_policy::Sandbox;
+use cascina_policy::case::Case;
 use cascina_store::{DecisionFilter, EventFilter, Reader, Store};
 use parking_lot::{Mutex, RwLock};
 use rand::rngs::StdRng;
@@ -39,7 +41,7 @@ use crate::reconcile::reference;
 use crate::seal::{NewSecret, Sealer};
 use crate::verdict::{Moment, Party, decide_all, gather, gather_all};
 use crate::writer::{self, Message};
-use crate::{agent, runner};
+use crate::{agent, case, runner};
 
 /// Lost races before a client is asked to try again.
 pub const RACES: u32 = 50;
@@ -415,10 +417,46 @@ impl Engine {
         self.look_up(move |reader| reader.events(&filter)).await
     }
 
+    /// What a policy was asked for a decision, from the state at its revision. `may` says whose bindings the
+    /// caller may look through; with several left, `wanted` names one.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such decision, or none or several bindings are left.
+    pub async fn case(
+        &self,
+        id: DecisionId,
+        wanted: Option<&str>,
+        may: impl Fn(&Binding) -> bool,
+    ) -> Result<Case, EngineError> {
+        let missing = || Refusal::not_found("decision", id);
+        let decision = self.decision(id).await?.ok_or_else(missing)?;
+        let revision = decision.revision;
+        let state = self.look_up(move |reader| reader.state_at(revision)).await?;
+        let party = Party::again(&decision);
+        let asking = gather(&state, decision.at, party, decision.operation, decision.question.clone());
+        let named = |binding: &&Arc<Binding>| {
+            may(binding) && wanted.is_none_or(|text| binding.name.as_str() == text || binding.id.to_string() == text)
+        };
+        match asking.chain.iter().filter(named).collect::<Vec<_>>()[..] {
+            [binding] => Ok(case::of(&asking, &decision, binding, &Arc::new(state.view()))),
+            [] => Err(missing().into()),
+            ref several => {
+                let names: Vec<_> = several.iter().map(|binding| binding.name.as_str()).collect();
+                Err(Refusal::invalid("binding", wanted.unwrap_or_default(), format!("one of {}", names.join(", "))).into())
+            }
+        }
+    }
+
+    /// The bytes of a component that was uploaded.
+    pub async fn component(&self, digest: Digest) -> Result<Option<Vec<u8>>, EngineError> {
+        self.look_up(move |reader| reader.component(&digest)).await
+    }
+
     /// Makes a decision again from the state at its revision, with the same components and seed.
     pub async fn replay(&self, id: DecisionId) -> Result<Replay, EngineError> {
         let Some(decision) = self.decision(id).await? else {
-            return Err(cascina_core::refusal::Refusal::not_found("decision", id).into());
+            return Err(Refusal::not_found("decision", id).into());
         };
         let revision = decision.revision;
         let state = self.look_up(move |reader| reader.state_at(revision)).await?;
@@ -431,12 +469,22 @@ impl Engine {
                 let moment = Moment { now: decision.at, revision, seed: decision.seed, id, dry_run: false };
                 let asking = gather(&state, decision.at, party, decision.operation, decision.question.clone());
                 let again = asking.decide(&shared.sandbox, &view, moment);
-                let same = again.decided == decision.decided && again.opinions == decision.opinions;
+                let same = again.decided == decision.decided
+                    && same_opinions(&shared.sandbox, &again.opinions, &decision.opinions);
                 Replay { same, decided: again.decided, opinions: again.opinions }
             }
         });
         Ok(replay.await?)
     }
+}
+
+/// Instances that are used again need not take the same way twice: there, fuel does not count.
+fn same_opinions(sandbox: &Sandbox, one: &[Opinion], other: &[Opinion]) -> bool {
+    one.len() == other.len()
+        && one.iter().zip(other).all(|(one, other)| {
+            let fuel = if sandbox.is_warm(&one.digest) { other.fuel } else { one.fuel };
+            Opinion { fuel, ..one.clone() } == *other
+        })
 }
 
 /// One key of one caller; another caller's same key is another.

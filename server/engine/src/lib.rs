@@ -6,6 +6,7 @@
 //! same kernel in virtual time.
 
 mod agent;
+mod case;
 pub mod clock;
 pub mod command;
 mod deciders;
@@ -23,6 +24,7 @@ pub mod tx;
 pub mod verdict;
 mod writer;
 
+pub use cascina_policy::case::Case;
 pub use cascina_store::{DecisionFilter, EventFilter};
 pub use clock::{Clock, SystemClock};
 pub use engine::{Engine, EngineConfig, Idempotency, RACES, Replay, Request, ticket};

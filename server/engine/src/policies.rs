@@ -90,7 +90,7 @@ pub struct Checked {
 
 impl Checked {
     pub fn version(&self, embedded: bool, uploaded_by: &str, now: Timestamp) -> PolicyVersion {
-        let Inspected { digest, name, version, summary, hooks, settings_schema } = self.inspected.clone();
+        let Inspected { digest, name, version, summary, hooks, settings_schema, .. } = self.inspected.clone();
         let uploaded_by = uploaded_by.into();
         PolicyVersion {
             digest,

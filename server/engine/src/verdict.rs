@@ -3,6 +3,7 @@
 //! `gather` reads what a command's decisions depend on; `Gathered::decide` asks the policies without
 //! holding any lock. The writer checks everything again before it commits.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cascina_core::decision::{ABI, Amounts, Decided, Decision, Opinion, PlacementQuestion, Question, Reason, Severity};
@@ -100,11 +101,11 @@ pub struct Asking {
     pub party: Party,
     pub operation: Option<OperationId>,
     pub question: Question,
-    chain: Vec<Arc<Binding>>,
-    facts: Facts,
+    pub(crate) chain: Vec<Arc<Binding>>,
+    pub(crate) facts: Facts,
 }
 
-enum Facts {
+pub(crate) enum Facts {
     Tenants(u32),
     Farm { farms: u32, usage: Vec<Usage> },
     Classes(Vec<Name>),
@@ -232,8 +233,8 @@ impl Asking {
             (Question::CheckQuota { verb, class, wanted }, Facts::Usage(usage)) => {
                 (Hook::Quota, sandbox.check_quota(&ask, verb, class, *wanted, usage))
             }
-            (Question::Place(place), Facts::Cluster { same_farm, shares }) => {
-                let placed = self.place(sandbox, &ask, view, place, same_farm, shares);
+            (Question::Place(place), Facts::Cluster { .. }) => {
+                let placed = self.place(sandbox, &ask, view, place);
                 candidates = placed.candidates;
                 dropped = placed.dropped;
                 let judgement = cascina_policy::Judgement { decided: placed.decided, opinions: placed.opinions };
@@ -266,6 +267,49 @@ impl Asking {
         }
     }
 
+    /// Who asks, as the owner of a binding may know it.
+    pub(crate) fn subject_for(&self, _binding: &Binding) -> Subject {
+        self.party.subject()
+    }
+
+    pub(crate) fn shares(&self) -> Vec<ShareFacts> {
+        let Facts::Cluster { shares, .. } = &self.facts else { return Vec::new() };
+        let facts = shares.iter().map(|(id, own, recalled, usage)| ShareFacts {
+            number: id.0,
+            own: *own,
+            recalled: *recalled,
+            vcpus: usage.vcpus,
+            vcpus_own: usage.vcpus_own,
+            vcpus_lent: usage.vcpus_lent,
+        });
+        facts.collect()
+    }
+
+    /// The hosts with the room taken that earlier lines of the request take, and how many instances of the
+    /// same farm are where, by row.
+    pub(crate) fn neighbours(
+        &self,
+        view: &Arc<ClusterView>,
+        question: &PlacementQuestion,
+    ) -> (Arc<ClusterView>, BTreeMap<u32, u32>) {
+        let mut neighbours: BTreeMap<u32, u32> = BTreeMap::new();
+        if let Facts::Cluster { same_farm, .. } = &self.facts {
+            for (host, count) in same_farm {
+                if let Some(row) = view.row(*host) {
+                    *neighbours.entry(row as u32).or_default() += count;
+                }
+            }
+        }
+        let mut view = Arc::clone(view);
+        for (host, size) in &question.taken {
+            if let Some(row) = view.row(*host) {
+                Arc::make_mut(&mut view).take(row, *size);
+                *neighbours.entry(row as u32).or_default() += 1;
+            }
+        }
+        (view, neighbours)
+    }
+
     /// Chooses hosts one by one, each with the earlier ones counted.
     fn place(
         &self,
@@ -273,8 +317,6 @@ impl Asking {
         ask: &Ask<'_>,
         view: &Arc<ClusterView>,
         question: &PlacementQuestion,
-        same_farm: &[(HostId, u32)],
-        shares: &[(cascina_core::id::ShareId, bool, bool, ShareUsage)],
     ) -> Placed {
         let image = question.image.map(|id| id.to_string()).unwrap_or_default();
         let work = Workload {
@@ -293,30 +335,8 @@ impl Asking {
             only: &question.only,
             avoid: &question.avoid,
         };
-        let shares: Vec<ShareFacts> = shares
-            .iter()
-            .map(|(id, own, recalled, usage)| ShareFacts {
-                number: id.0,
-                own: *own,
-                recalled: *recalled,
-                vcpus: usage.vcpus,
-                vcpus_own: usage.vcpus_own,
-                vcpus_lent: usage.vcpus_lent,
-            })
-            .collect();
-        let mut neighbours: std::collections::BTreeMap<u32, u32> = std::collections::BTreeMap::new();
-        for (host, count) in same_farm {
-            if let Some(row) = view.row(*host) {
-                *neighbours.entry(row as u32).or_default() += count;
-            }
-        }
-        let mut view = Arc::clone(view);
-        for (host, size) in &question.taken {
-            if let Some(row) = view.row(*host) {
-                Arc::make_mut(&mut view).take(row, *size);
-                *neighbours.entry(row as u32).or_default() += 1;
-            }
-        }
+        let shares = self.shares();
+        let (mut view, mut neighbours) = self.neighbours(view, question);
         let mut placed = Placed::default();
         let mut hosts = Vec::new();
         for round in 0..question.count {

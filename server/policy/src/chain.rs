@@ -6,6 +6,7 @@ use cascina_core::decision::{Amounts, Approver, Decided, Opinion, Reason, Said, 
 use cascina_core::id::DecisionId;
 use cascina_core::policy::{Binding, Fallback, Mode};
 use cascina_core::units::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::abi::v1::types as abi;
 use crate::component::Loaded;
@@ -14,7 +15,8 @@ use crate::evaluate::Evaluated;
 use crate::sandbox::Sandbox;
 
 /// Who asks, and for whom, as policies see it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Subject {
     pub tenant: String,
     pub groups: Vec<String>,

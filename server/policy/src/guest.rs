@@ -17,22 +17,20 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    pub fn new(bounds: &Bounds) -> Guest {
+    pub fn new(bounds: &Bounds, memory_bytes: usize) -> Guest {
         Guest {
-            memory_bytes: bounds.memory_bytes,
+            memory_bytes,
             table_elements: bounds.table_elements,
             instances: bounds.instances as usize,
             memory_denied: false,
             table_denied: false,
-            log: Log {
-                lines: Vec::new(),
-                bytes: 0,
-                dropped: 0,
-                most_lines: bounds.log_lines,
-                most_bytes: bounds.log_bytes,
-                most_line: bounds.log_line_bytes,
-            },
+            log: Log::new(bounds),
         }
+    }
+
+    /// What was logged since the last question.
+    pub fn take_log(&mut self, bounds: &Bounds) -> Vec<String> {
+        std::mem::replace(&mut self.log, Log::new(bounds)).into_lines()
     }
 }
 
@@ -74,6 +72,17 @@ pub(crate) struct Log {
 }
 
 impl Log {
+    fn new(bounds: &Bounds) -> Log {
+        Log {
+            lines: Vec::new(),
+            bytes: 0,
+            dropped: 0,
+            most_lines: bounds.log_lines,
+            most_bytes: bounds.log_bytes,
+            most_line: bounds.log_line_bytes,
+        }
+    }
+
     /// How much of a message is worth decoding.
     pub fn room(&self) -> usize {
         if self.lines.len() < self.most_lines { self.most_line.min(self.most_bytes - self.bytes) } else { 0 }

@@ -14,10 +14,44 @@ pub enum PolicyVerb {
     Show {
         policy: String,
     },
-    /// Upload a component; the server checks it. Nothing is bound by that.
+    /// Upload a component, by its file or the folder that it was built in; the server checks it. Nothing is
+    /// bound by that.
+    #[command(alias = "push")]
     Upload {
+        #[arg(default_value = ".")]
         component: PathBuf,
     },
+    /// Fetch the bytes of a component.
+    Pull {
+        /// Its digest, `name@version`, or the name for the newest version.
+        policy: String,
+        /// NAME-VERSION.wasm if none is given.
+        #[arg(short = 'f', long = "file")]
+        file: Option<PathBuf>,
+    },
+    /// Put a case, or a decision of a server, to a component here.
+    Run {
+        /// A component, or the folder of a policy.
+        #[arg(default_value = ".")]
+        policy: PathBuf,
+        /// A decision of the server: its facts are fetched, as the policy saw them.
+        #[arg(long, required_unless_present = "case", conflicts_with = "case")]
+        decision: Option<String>,
+        /// Which of its policies' places to take; needed if it had several.
+        #[arg(long, requires = "decision")]
+        binding: Option<String>,
+        /// Other settings than the decision's: a JSON object, or `@file`.
+        #[arg(long, value_parser = crate::workbench::settings)]
+        settings: Option<crate::workbench::Settings>,
+        /// A file of cases instead.
+        #[arg(long)]
+        case: Option<PathBuf>,
+        /// Keep the decision as a case, with what was said as what is expected.
+        #[arg(long, requires = "decision")]
+        save: Option<PathBuf>,
+    },
+    #[command(flatten)]
+    Workbench(crate::workbench::Verb),
     /// Only when no binding uses it.
     Remove {
         policy: String,
@@ -113,10 +147,39 @@ pub fn policy(session: &Session, verb: PolicyVerb) -> Done {
         }
         PolicyVerb::Show { policy } => session.show(&below(PATH, &policy)),
         PolicyVerb::Upload { component } => {
-            let bytes = std::fs::read(&component)
-                .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", component.display())))?;
+            let bytes = crate::workbench::component(&component)?;
             session.output.thing(&session.client.upload(PATH, bytes)?)
         }
+        PolicyVerb::Pull { policy, file } => {
+            let row = session.client.get(&below(PATH, &policy))?;
+            let digest = row["digest"].as_str().unwrap_or_default();
+            let bytes = session.client.download(&format!("{}/component", below(PATH, digest)))?;
+            let (name, version) = (row["name"].as_str().unwrap_or_default(), row["version"].as_str().unwrap_or_default());
+            let file = file.unwrap_or_else(|| format!("{name}-{version}.wasm").into());
+            if cascina_policy::digest(&bytes).to_string() != digest {
+                return Err(Failure::Fault(format!("what came is not what has the digest {digest}")));
+            }
+            let written = std::fs::write(&file, bytes);
+            written.map_err(|error| Failure::Fault(format!("{}: {error}", file.display())))?;
+            session.output.said(&format!("{} is {name}@{version} ({digest})", file.display()), &row)
+        }
+        PolicyVerb::Run { policy, decision, binding, settings, case, save } => {
+            let cases = match (decision, case) {
+                (Some(decision), _) => {
+                    let mut path = format!("{}/case", below("/v1/decisions", &decision));
+                    if let Some(binding) = binding {
+                        path += &format!("?binding={}", super::escaped(&binding));
+                    }
+                    let case = session.client.get(&path)?;
+                    let case = serde_json::from_value(case);
+                    vec![case.map_err(|error| Failure::Fault(format!("the server's case: {error}")))?]
+                }
+                (None, Some(path)) => crate::workbench::read_cases(&path)?.case,
+                (None, None) => return Err(Failure::Usage("give --decision or --case".into())),
+            };
+            crate::workbench::run_cases(session.output, &policy, cases, settings, save.as_deref())
+        }
+        PolicyVerb::Workbench(verb) => crate::workbench::run(verb, session.output),
         PolicyVerb::Remove { policy } => {
             let answer = session.client.delete(&below(PATH, &policy))?;
             session.output.said(&format!("policy {policy} is removed"), &answer)
