@@ -22,7 +22,7 @@ use crate::hear_out::HeardOut;
 use crate::problem::Problem;
 use crate::rest::{
     address, binding, catalog, credentials, decision, farm, health, host, instance, network, operation, policy, quota,
-    session, share, simulation, tenant, user,
+    session, share, simulation, tenant, trial, user,
 };
 use crate::{events, metrics, openapi};
 
@@ -121,6 +121,12 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(policy::fetch_component))
         .routes(routes!(binding::list_bindings, binding::bind))
         .routes(routes!(binding::show_binding, binding::rebind, binding::unbind))
+        .routes(routes!(trial::replay_policy, trial::show_replay))
+        .routes(routes!(trial::show_trial, trial::begin_trial, trial::withdraw_trial))
+        .routes(routes!(trial::promote_trial))
+        .routes(routes!(trial::roll_back))
+        .routes(routes!(trial::panic_policies))
+        .routes(routes!(trial::policy_use))
         .routes(routes!(decision::list_decisions))
         .routes(routes!(decision::show_decision))
         .routes(routes!(decision::replay_decision))

@@ -9,7 +9,8 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use cascina_drivers::netns::GatewaySettings;
 use cascina_drivers::sim::Latencies;
-use cascina_policy::{Interpreters, Warm};
+use cascina_engine::replay::Gate;
+use cascina_policy::{Budgets, Interpreters, Warm};
 use serde::Deserialize;
 
 use crate::ec2::Ec2;
@@ -35,6 +36,7 @@ pub struct Config {
     pub server: Server,
     pub ec2: Ec2,
     pub policies: Policies,
+    pub gates: Vec<GateSection>,
     pub simulation: Simulation,
     /// What routers on gateway hosts do (`uri = "netns:"`).
     pub gateway: Option<GatewaySettings>,
@@ -51,6 +53,7 @@ struct File {
     server: Server,
     ec2: Ec2,
     policies: Policies,
+    gate: Vec<GateSection>,
     simulation: Simulation,
     gateway: Option<GatewaySettings>,
     libvirt: Option<Libvirt>,
@@ -69,6 +72,7 @@ impl From<File> for Config {
             server,
             ec2,
             policies,
+            gate,
             simulation,
             gateway,
             libvirt,
@@ -84,6 +88,7 @@ impl From<File> for Config {
             server,
             ec2,
             policies,
+            gates: gate,
             simulation,
             gateway,
             libvirt,
@@ -165,6 +170,43 @@ pub struct Policies {
     pub warm_instances: u32,
     pub warm_calls: u32,
     pub warm_s: u64,
+    /// Fuel in an hour for all policies of one owner; what goes beyond is put in quarantine.
+    pub site_fuel_per_hour: Option<u64>,
+    pub share_fuel_per_hour: Option<u64>,
+    pub tenant_fuel_per_hour: Option<u64>,
+}
+
+/// What a replay must show before a policy may decide.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GateSection {
+    /// None: every hook.
+    pub hook: Option<cascina_core::policy::Hook>,
+    /// A tenant's name, or a pattern with `*`.
+    #[serde(default = "everybody")]
+    pub tenants: String,
+    pub max_new_denials: u64,
+    #[serde(default = "month")]
+    pub since_days: u64,
+}
+
+fn everybody() -> String {
+    "*".into()
+}
+
+fn month() -> u64 {
+    30
+}
+
+impl GateSection {
+    pub fn gate(&self) -> Gate {
+        Gate {
+            hook: self.hook,
+            tenants: self.tenants.clone(),
+            max_new_denials: self.max_new_denials,
+            since_ms: self.since_days * 24 * 3_600_000,
+        }
+    }
 }
 
 impl Default for Policies {
@@ -184,6 +226,9 @@ impl Default for Policies {
             warm_instances: bounds.interpreters.warm.instances,
             warm_calls: bounds.interpreters.warm.calls,
             warm_s: bounds.interpreters.warm.seconds,
+            site_fuel_per_hour: None,
+            share_fuel_per_hour: None,
+            tenant_fuel_per_hour: None,
         }
     }
 }
@@ -196,6 +241,11 @@ impl Policies {
             fuel: self.fuel,
             deadline_ms: self.deadline_ms,
             quarantine_after: self.quarantine_after,
+            budgets: Budgets {
+                site: self.site_fuel_per_hour,
+                share: self.share_fuel_per_hour,
+                tenant: self.tenant_fuel_per_hour,
+            },
             interpreters: Interpreters {
                 component_bytes: self.interpreter_component_mib << 20,
                 memory_bytes: self.interpreter_memory_mib << 20,
@@ -271,6 +321,9 @@ impl Config {
         positive("policies.warm_instances", u64::from(self.policies.warm_instances) + 1, 257)?;
         positive("policies.warm_calls", self.policies.warm_calls.into(), u64::from(u32::MAX))?;
         positive("policies.warm_s", self.policies.warm_s, 31_536_000)?;
+        for gate in &self.gates {
+            positive("gate.since_days", gate.since_days, 36_600)?;
+        }
         self.ec2.check()?;
         let scale = self.simulation.time_scale;
         if !(0.0..=1000.0).contains(&scale) {

@@ -254,6 +254,7 @@ impl SiteFile {
             hold_ms: seconds(given.hold_s, default.hold_ms),
             retention_ms: seconds(given.retention_s, default.retention_ms),
             receipt_ms: seconds(given.idempotency_s, default.receipt_ms),
+            veil: default.veil,
         })
     }
 

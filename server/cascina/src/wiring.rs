@@ -15,7 +15,7 @@ use cascina_drivers::sim::{Settings, SimDriver};
 use cascina_engine::{Engine, EngineConfig, SystemClock};
 use cascina_policy::{Bounds, Compiler, Sandbox, SandboxConfig};
 
-use crate::config::Config;
+use crate::config::{Config, GateSection};
 use crate::embedded;
 use crate::hosts::Hosts;
 use crate::keys;
@@ -25,7 +25,7 @@ use crate::seed;
 /// The sandbox's bounds as the compiler child is told them: it starts with an empty environment.
 #[derive(clap::Args)]
 pub struct CompileBounds {
-    #[arg(num_args = 5, required = true)]
+    #[arg(num_args = 6, required = true)]
     numbers: Vec<u64>,
 }
 
@@ -73,6 +73,7 @@ pub async fn start(config: &Config, compiler: Compiler) -> anyhow::Result<Runnin
         call_deadline: server.call_deadline(),
         sealer: keys::sealer(&server.data)?,
         reconcile_every: server.reconcile_every(),
+        gates: config.gates.iter().map(GateSection::gate).collect(),
         crash_at: std::env::var("CASCINA_CRASH_AT").ok(),
     };
     let engine = Engine::start(engine).await.context("the engine does not start")?;

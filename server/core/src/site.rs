@@ -34,6 +34,9 @@ pub struct Site {
     pub retention_ms: u64,
     /// How long a client may repeat a request under the same idempotency key.
     pub receipt_ms: u64,
+    /// Drawn at the first start: what pseudonyms are made with, so that nobody can guess them.
+    #[serde(default)]
+    pub veil: u64,
 }
 
 impl Default for Site {
@@ -51,6 +54,7 @@ impl Default for Site {
             hold_ms: 600_000,
             retention_ms: 3_600_000,
             receipt_ms: 24 * 3_600_000,
+            veil: 0,
         }
     }
 }

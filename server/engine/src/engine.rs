@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use cascina_core::command::{Command, NewBinding, Outcome};
+use cascina_core::command::{Command, NewBinding, Outcome, TrialStep};
 use cascina_core::decision::{Decided, Decision, Opinion};
 use cascina_core::event::Event;
 use cascina_core::id::{DecisionId, InstanceId, OperationId, ReceiptId, UserId};
@@ -20,8 +20,8 @@ use cascina_core::tenant::AccessKey;
 use cascina_core::units::Timestamp;
 use cascina_core::view::ClusterView;
 use cascina_drivers::{DriverError, HostCall, Hypervisor, Reply};
-use cascina_policy::Sandbox;
 use cascina_policy::case::Case;
+use cascina_policy::{Metered, Sandbox, TrialTally};
 use cascina_store::{DecisionFilter, EventFilter, Reader, Store};
 use parking_lot::{Mutex, RwLock};
 use rand::rngs::StdRng;
@@ -38,6 +38,8 @@ use crate::need::Rota;
 use crate::number::Numbers;
 use crate::policies::check_settings;
 use crate::reconcile::reference;
+use crate::replay::Gate;
+use crate::replays::Replays;
 use crate::seal::{NewSecret, Sealer};
 use crate::verdict::{Moment, Party, decide_all, gather, gather_all};
 use crate::writer::{self, Message};
@@ -63,6 +65,8 @@ pub struct EngineConfig {
     /// Seals the secrets of access keys.
     pub sealer: Sealer,
     pub reconcile_every: Duration,
+    /// What a replay must show before a policy may decide.
+    pub gates: Vec<Gate>,
     /// For crash tests: where the process ends itself.
     pub crash_at: Option<String>,
 }
@@ -104,6 +108,8 @@ pub struct Shared {
     pub sealer: Sealer,
     pub calls: Semaphore,
     pub crash_at: Option<String>,
+    pub gates: Vec<Gate>,
+    pub(crate) replays: Replays,
     outbox: mpsc::Sender<Message>,
     numbers: Mutex<Numbers>,
     rota: Mutex<Rota>,
@@ -176,12 +182,16 @@ impl Shared {
         self.store_sound.store(sound, Ordering::Relaxed);
     }
 
-    /// Persists that the sandbox gave up on a binding.
+    /// Persists that the sandbox gave up on a binding, or on a candidate for its place.
     pub fn drain_quarantine(&self) {
-        for (binding, why) in self.sandbox.quarantine_due() {
+        let quarantines = self.sandbox.quarantine_due().into_iter();
+        let quarantines = quarantines.map(|(binding, why)| Command::Quarantine { binding, why });
+        let trials = self.sandbox.trials_due().into_iter();
+        let trials = trials.map(|(binding, why)| Command::Trial { binding, step: TrialStep::Withdraw { why } });
+        for command in quarantines.chain(trials) {
             let Some(shared) = self.weak.get().and_then(std::sync::Weak::upgrade) else { return };
             self.runtime.spawn(async move {
-                let command = Box::new(Command::Quarantine { binding, why });
+                let command = Box::new(command);
                 let who = Principal::system();
                 let proposal = Proposal::Command { who, command, decisions: Vec::new(), ticket: None };
                 if let Err(error) = shared.propose(proposal).await {
@@ -225,6 +235,8 @@ impl Engine {
             sealer: config.sealer,
             calls: Semaphore::new(CALLS),
             crash_at: config.crash_at,
+            gates: config.gates,
+            replays: Replays::default(),
             outbox,
             numbers: Mutex::new(numbers),
             rota: Mutex::new(Rota::default()),
@@ -270,6 +282,7 @@ impl Engine {
             return Ok(outcome);
         }
         check_settings(&self.shared.published.read(), &self.shared.sandbox, &request.command)?;
+        self.check_gates(&request.command)?;
         for _ in 0..RACES {
             let decisions = self.decide(&request.principal, &request.command, false).await?;
             let proposal = Proposal::Command {
@@ -388,6 +401,16 @@ impl Engine {
         self.shared.ready.load(Ordering::Relaxed) && self.shared.store_sound.load(Ordering::Relaxed)
     }
 
+    /// How the trial of a binding goes.
+    pub fn trial(&self, binding: &Binding) -> TrialTally {
+        self.shared.sandbox.trial(binding)
+    }
+
+    /// What bindings have used since the start.
+    pub fn metered(&self) -> Vec<Metered> {
+        self.shared.sandbox.metered()
+    }
+
     pub fn reader(&self) -> &Reader {
         &self.shared.reader
     }
@@ -443,7 +466,8 @@ impl Engine {
             [] => Err(missing().into()),
             ref several => {
                 let names: Vec<_> = several.iter().map(|binding| binding.name.as_str()).collect();
-                Err(Refusal::invalid("binding", wanted.unwrap_or_default(), format!("one of {}", names.join(", "))).into())
+                Err(Refusal::invalid("binding", wanted.unwrap_or_default(), format!("one of {}", names.join(", ")))
+                    .into())
             }
         }
     }

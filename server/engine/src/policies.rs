@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cascina_core::command::{Command, NewBinding, Outcome};
+use cascina_core::command::{Command, NewBinding, Outcome, TrialStep};
 use cascina_core::event::Change;
 use cascina_core::policy::PolicyVersion;
 use cascina_core::principal::Principal;
@@ -126,6 +126,11 @@ pub fn check_settings(state: &State, sandbox: &Sandbox, command: &Command) -> Re
             let text = change.policy.clone().unwrap_or_else(|| row.digest.to_string());
             let settings = change.settings.clone().unwrap_or_else(|| row.settings.clone());
             (find(state, &text)?, row.hook, settings)
+        }
+        Command::Trial { binding, step: TrialStep::Begin(new) } => {
+            let Some(row) = state.rows.bindings.get(binding) else { return Ok(()) };
+            let text = new.policy.clone().unwrap_or_else(|| row.digest.to_string());
+            (find(state, &text)?, row.hook, new.settings.clone().unwrap_or_else(|| row.settings.clone()))
         }
         Command::FirstPolicies { versions, bindings } => {
             let mut state = State::default();

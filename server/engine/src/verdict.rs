@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use cascina_core::decision::{ABI, Amounts, Decided, Decision, Opinion, PlacementQuestion, Question, Reason, Severity};
 use cascina_core::feasible::{self, Need};
-use cascina_core::id::{DecisionId, FarmId, HostId, OperationId, TenantId};
+use cascina_core::id::{DecisionId, FarmId, HostId, OperationId, ShareId, TenantId};
 use cascina_core::name::Name;
 use cascina_core::policy::{Binding, Hook, Mode, Scope};
 use cascina_core::principal::Principal;
@@ -20,6 +20,8 @@ use cascina_core::units::Timestamp;
 use cascina_core::usage::ShareUsage;
 use cascina_core::view::ClusterView;
 use cascina_policy::{Ask, PlacementFacts, Sandbox, ShareFacts, Subject, Workload};
+
+use crate::veil::veiled;
 
 /// Who asks, for whom: enough to ask policies, also about a tenant that does not exist yet.
 #[derive(Debug, Clone)]
@@ -103,6 +105,8 @@ pub struct Asking {
     pub question: Question,
     pub(crate) chain: Vec<Arc<Binding>>,
     pub(crate) facts: Facts,
+    /// Who asks, for owners of shares that may not know it.
+    veiled: Vec<(ShareId, Subject)>,
 }
 
 pub(crate) enum Facts {
@@ -137,10 +141,25 @@ fn chain(state: &State, hook: Hook, party: &Party) -> Vec<Arc<Binding>> {
             Scope::Share(id) => hook == Hook::Placement || own(id),
             Scope::Tenant(of) => Some(of) == party.tenant,
         })
-        .cloned()
+        .flat_map(|binding| tried(binding, &party.tenant_name))
         .collect();
     chain.sort_by_key(|binding| binding.rank());
     chain
+}
+
+/// A binding, and its candidate after it. Where the candidate decides, the active one is asked without effect,
+/// so that the two can be compared everywhere.
+fn tried(binding: &Arc<Binding>, tenant: &str) -> impl Iterator<Item = Arc<Binding>> + use<> {
+    let mut active = Arc::clone(binding);
+    let candidate = binding.candidate().map(|mut candidate| {
+        let takes = binding.trial.as_ref().is_some_and(|trial| trial.stage.takes(binding.id, tenant));
+        if takes && binding.mode == Mode::Enforce {
+            candidate.mode = Mode::Enforce;
+            Arc::make_mut(&mut active).mode = Mode::Shadow;
+        }
+        Arc::new(candidate)
+    });
+    [active].into_iter().chain(candidate)
 }
 
 /// Reads what the answer to a question depends on.
@@ -193,7 +212,13 @@ pub fn gather(
         }
         other => other,
     };
-    Asking { party, operation, question, chain, facts }
+    let strangers = chain.iter().filter_map(|binding| match binding.scope {
+        Scope::Share(id) => state.rows.shares.get(&id).filter(|share| !party.groups.contains(&share.group)),
+        Scope::Site | Scope::Tenant(_) => None,
+    });
+    let subject = party.subject();
+    let veiled = strangers.map(|share| (share.id, veiled(state, share.id, &subject))).collect();
+    Asking { party, operation, question, chain, facts, veiled }
 }
 
 /// Reads what the answers to several questions of one request depend on.
@@ -217,6 +242,7 @@ impl Asking {
             revision: moment.revision,
             dry_run: moment.dry_run,
             subject: self.party.subject(),
+            veiled: &self.veiled,
         };
         let mut candidates = 0;
         let mut dropped = Vec::new();
@@ -242,6 +268,9 @@ impl Asking {
             }
             _ => unreachable!("gather pairs each question with its facts"),
         };
+        if !moment.dry_run {
+            sandbox.observe(&self.chain, moment.id, moment.now, &self.party.tenant_name, &judged.opinions);
+        }
         Decision {
             id: moment.id,
             hook,
@@ -268,8 +297,9 @@ impl Asking {
     }
 
     /// Who asks, as the owner of a binding may know it.
-    pub(crate) fn subject_for(&self, _binding: &Binding) -> Subject {
-        self.party.subject()
+    pub(crate) fn subject_for(&self, binding: &Binding) -> Subject {
+        let veiled = self.veiled.iter().find(|(share, _)| binding.scope == Scope::Share(*share));
+        veiled.map_or_else(|| self.party.subject(), |(_, subject)| subject.clone())
     }
 
     pub(crate) fn shares(&self) -> Vec<ShareFacts> {
@@ -311,13 +341,7 @@ impl Asking {
     }
 
     /// Chooses hosts one by one, each with the earlier ones counted.
-    fn place(
-        &self,
-        sandbox: &Sandbox,
-        ask: &Ask<'_>,
-        view: &Arc<ClusterView>,
-        question: &PlacementQuestion,
-    ) -> Placed {
+    fn place(&self, sandbox: &Sandbox, ask: &Ask<'_>, view: &Arc<ClusterView>, question: &PlacementQuestion) -> Placed {
         let image = question.image.map(|id| id.to_string()).unwrap_or_default();
         let work = Workload {
             router: question.router,

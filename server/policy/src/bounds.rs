@@ -1,5 +1,7 @@
 //! How much a policy may be, and how much it may use.
 
+use crate::meter::Budgets;
+
 /// Bounds on a component before it is compiled, and on each of its calls.
 ///
 /// The defaults fit policies in compiled languages with a wide margin. Interpreters packed into a
@@ -21,6 +23,8 @@ pub struct Bounds {
     pub entries: u32,
     /// Linear memory of an instance.
     pub memory_bytes: usize,
+    /// Linear memories of all parts of a component.
+    pub memories: u32,
     /// Elements of each table.
     pub table_elements: usize,
     /// Core instances that one evaluation may consist of, and tables.
@@ -53,6 +57,7 @@ pub struct Bounds {
     pub quarantine_after: u32,
     /// Instances that may be used again.
     pub warm: Warm,
+    pub budgets: Budgets,
     /// For components whose manifest asks for more than these bounds.
     pub interpreters: Interpreters,
 }
@@ -93,6 +98,8 @@ impl Bounds {
             locals: 50_000,
             entries: 400_000,
             memory_bytes: most.memory_bytes,
+            // The interpreter's, and that of the part that stands in for WASI.
+            memories: 4,
             table_elements: 60_000,
             instances: 64,
             fuel: most.fuel,
@@ -117,6 +124,7 @@ impl Default for Bounds {
             locals: 5_000,
             entries: 20_000,
             memory_bytes: 16 << 20,
+            memories: 1,
             table_elements: 10_000,
             instances: 8,
             stack_bytes: 512 << 10,
@@ -135,6 +143,7 @@ impl Default for Bounds {
             compile_bytes: 1 << 30,
             quarantine_after: 5,
             warm: Warm { instances: 0, calls: 1_000, seconds: 600 },
+            budgets: Budgets::default(),
             interpreters: Interpreters {
                 component_bytes: 40 << 20,
                 memory_bytes: 128 << 20,

@@ -43,18 +43,19 @@ impl Compiler {
 
 impl Bounds {
     /// What a compiler must know of them.
-    fn for_compiler(&self) -> [u64; 5] {
+    fn for_compiler(&self) -> [u64; 6] {
         let (component, memory) = (self.component_bytes as u64, self.memory_bytes as u64);
-        [component, memory, self.stack_bytes as u64, self.compile_seconds, self.compile_bytes]
+        [component, memory, self.memories.into(), self.stack_bytes as u64, self.compile_seconds, self.compile_bytes]
     }
 
     /// The bounds that a compiler child was told.
     #[must_use]
-    pub fn of_compiler([component, memory, stack, compile_seconds, compile_bytes]: [u64; 5]) -> Bounds {
+    pub fn of_compiler([component, memory, memories, stack, compile_seconds, compile_bytes]: [u64; 6]) -> Bounds {
         let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
         Bounds {
             component_bytes: size(component),
             memory_bytes: size(memory),
+            memories: u32::try_from(memories).unwrap_or(u32::MAX),
             stack_bytes: size(stack),
             compile_seconds,
             compile_bytes,

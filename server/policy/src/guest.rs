@@ -9,6 +9,7 @@ pub(crate) struct Guest {
     memory_bytes: usize,
     table_elements: usize,
     instances: usize,
+    memories: usize,
     /// A refused growth reaches the policy as an ordinary -1, and most then run into
     /// `unreachable`: only what is noted here tells the operator why.
     pub memory_denied: bool,
@@ -22,6 +23,7 @@ impl Guest {
             memory_bytes,
             table_elements: bounds.table_elements,
             instances: bounds.instances as usize,
+            memories: bounds.memories as usize,
             memory_denied: false,
             table_denied: false,
             log: Log::new(bounds),
@@ -56,7 +58,7 @@ impl ResourceLimiter for Guest {
     }
 
     fn memories(&self) -> usize {
-        1
+        self.memories
     }
 }
 

@@ -81,8 +81,8 @@ impl Manifest {
         while let Some((id, body, after)) = section(rest) {
             let whole = &rest[..rest.len() - after.len()];
             rest = after;
-            let ours = id == 0
-                && leb(body).is_some_and(|(length, name)| name.get(..length) == Some(SECTION.as_bytes()));
+            let ours =
+                id == 0 && leb(body).is_some_and(|(length, name)| name.get(..length) == Some(SECTION.as_bytes()));
             if !ours {
                 bytes.extend_from_slice(whole);
             }

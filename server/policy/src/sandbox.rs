@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use cascina_core::id::BindingId;
+use cascina_core::decision::Opinion;
+use cascina_core::id::{BindingId, DecisionId};
 use cascina_core::name::Name;
-use cascina_core::policy::{Digest, Hook};
+use cascina_core::policy::{Binding, Digest, Hook};
+use cascina_core::units::Timestamp;
 use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 
@@ -18,7 +20,9 @@ use crate::error::{SandboxError, UploadError};
 use crate::evaluate::Runner;
 use crate::lane::Lane;
 use crate::manifest::Manifest;
+use crate::meter::{Meter, Metered};
 use crate::quarantine::Quarantine;
+use crate::trials::{TrialTally, Trials};
 use crate::{settings, smoke, structure};
 
 #[derive(Debug, Clone, Default)]
@@ -50,6 +54,8 @@ pub struct Inspected {
 pub struct Sandbox {
     pub(crate) runner: Runner,
     pub(crate) quarantine: Quarantine,
+    trials: Trials,
+    pub(crate) meter: Meter,
     components: ArcSwap<HashMap<Digest, Arc<Loaded>>>,
     ordinary: Arc<Lane>,
     /// Made when the first of them comes.
@@ -76,6 +82,8 @@ impl Sandbox {
         let SandboxConfig { cache, bounds, compiler } = config;
         Ok(Sandbox {
             quarantine: Quarantine::new(bounds.quarantine_after),
+            trials: Trials::default(),
+            meter: Meter::new(bounds.budgets),
             components: ArcSwap::default(),
             ordinary: Arc::new(Lane::new(bounds.clone(), cache.clone())?),
             interpreters: Mutex::new(None),
@@ -132,7 +140,41 @@ impl Sandbox {
     /// Bindings that failed too often in a row since the last call, and why. Whoever takes them
     /// must put them in quarantine.
     pub fn quarantine_due(&self) -> Vec<(BindingId, String)> {
-        self.quarantine.take_due()
+        let mut due = self.quarantine.take_due();
+        for (binding, why) in self.meter.take_due() {
+            if !due.iter().any(|(known, _)| *known == binding) {
+                due.push((binding, why));
+            }
+        }
+        due
+    }
+
+    /// Compares what candidates said with what is active, for a decision that was made.
+    pub fn observe(
+        &self,
+        chain: &[Arc<Binding>],
+        decision: DecisionId,
+        at: Timestamp,
+        tenant: &str,
+        opinions: &[Opinion],
+    ) {
+        self.trials.observe(chain, decision, at, tenant, opinions);
+    }
+
+    /// How the trial of a binding goes.
+    pub fn trial(&self, binding: &Binding) -> TrialTally {
+        self.trials.tally(binding)
+    }
+
+    /// Bindings whose candidates went beyond their bounds since the last call, and why. Whoever takes them
+    /// must end their trials.
+    pub fn trials_due(&self) -> Vec<(BindingId, String)> {
+        self.trials.take_due()
+    }
+
+    /// What bindings have used since the start.
+    pub fn metered(&self) -> Vec<Metered> {
+        self.meter.all()
     }
 
     /// Is an instance of it used again? Then fuel is not the same for the same question.

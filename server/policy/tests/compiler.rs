@@ -31,7 +31,7 @@ fn main() -> ExitCode {
 
 /// What the sandbox says last.
 fn told(arguments: &[String]) -> Bounds {
-    let numbers: Vec<u64> = arguments[arguments.len() - 5..].iter().map(|text| text.parse().unwrap()).collect();
+    let numbers: Vec<u64> = arguments[arguments.len() - 6..].iter().map(|text| text.parse().unwrap()).collect();
     Bounds::of_compiler(numbers.try_into().unwrap())
 }
 

@@ -112,6 +112,7 @@ fn measure(hosts: u32, sandbox: &Sandbox, time: Duration) -> Vec<(&'static str, 
             actor: "ann".into(),
             roles: vec!["member".into()],
         },
+        veiled: &[],
     };
     let (tuned, plain) = (Bare::new(site::PACK, true), Bare::new(site::PACK, false));
     let rego = [Form::Columns, Form::Records].map(|form| RefCell::new(Rego::new(form)));

@@ -9,8 +9,8 @@ use cascina_core::id::{DecisionId, HostId};
 use cascina_core::policy::Binding;
 use cascina_core::principal::{Principal, Role};
 use cascina_core::refusal::Refusal;
-use cascina_engine::{Case, DecisionFilter};
 use cascina_engine::command::policy::may_bind;
+use cascina_engine::{Case, DecisionFilter};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -52,7 +52,7 @@ fn hosts_of(opinions: &[Said], decided: &Decided, into: &mut BTreeSet<HostId>) {
 }
 
 /// Names of the hosts and shares that decisions speak of; shares are few.
-fn names(app: &App, who: &Principal, hosts: &BTreeSet<HostId>) -> Names {
+pub(super) fn names(app: &App, who: &Principal, hosts: &BTreeSet<HostId>) -> Names {
     let shows_hosts = find::sees_hosts(who);
     app.engine.read(|state| Names {
         hosts: hosts

@@ -17,6 +17,7 @@ pub mod session;
 pub mod share;
 pub mod simulation;
 pub mod tenant;
+pub mod trial;
 pub mod user;
 
 use axum::Json;

@@ -7,6 +7,7 @@ pub mod network;
 pub mod operation;
 pub mod policy;
 pub mod tenant;
+pub mod trial;
 
 use cascina_core::units::{self, Timestamp};
 use cascina_core::{command, decision as core_decision};

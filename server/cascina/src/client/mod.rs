@@ -18,6 +18,7 @@ mod quota;
 pub mod show;
 mod simulation;
 mod tenant;
+mod trial;
 mod user;
 
 use serde_json::Value;

@@ -50,6 +50,30 @@ pub enum PolicyVerb {
         #[arg(long, requires = "decision")]
         save: Option<PathBuf>,
     },
+    /// Make recorded decisions again with a policy in place of what is active: what would it change, for whom?
+    Replay(super::trial::Replay),
+    /// Try a policy in the shadow of what a binding has: asked on live requests, without effect.
+    Shadow(super::trial::Shadow),
+    /// Let a candidate decide for some tenants.
+    Canary(super::trial::Canary),
+    /// How a binding's candidate goes, and where it disagrees.
+    Trial(super::trial::Follow),
+    /// Put a binding's candidate in the place of what is active.
+    Promote {
+        binding: String,
+    },
+    /// Take a binding's candidate away.
+    Withdraw {
+        binding: String,
+    },
+    /// Make active again what a binding had before.
+    Rollback {
+        binding: String,
+    },
+    /// Back to the policies that ship with the program; everything else is switched off.
+    Panic,
+    /// What policies have used since the server started: questions, failures, fuel, time.
+    Usage,
     #[command(flatten)]
     Workbench(crate::workbench::Verb),
     /// Only when no binding uses it.
@@ -154,7 +178,8 @@ pub fn policy(session: &Session, verb: PolicyVerb) -> Done {
             let row = session.client.get(&below(PATH, &policy))?;
             let digest = row["digest"].as_str().unwrap_or_default();
             let bytes = session.client.download(&format!("{}/component", below(PATH, digest)))?;
-            let (name, version) = (row["name"].as_str().unwrap_or_default(), row["version"].as_str().unwrap_or_default());
+            let (name, version) =
+                (row["name"].as_str().unwrap_or_default(), row["version"].as_str().unwrap_or_default());
             let file = file.unwrap_or_else(|| format!("{name}-{version}.wasm").into());
             if cascina_policy::digest(&bytes).to_string() != digest {
                 return Err(Failure::Fault(format!("what came is not what has the digest {digest}")));
@@ -178,6 +203,34 @@ pub fn policy(session: &Session, verb: PolicyVerb) -> Done {
                 (None, None) => return Err(Failure::Usage("give --decision or --case".into())),
             };
             crate::workbench::run_cases(session.output, &policy, cases, settings, save.as_deref())
+        }
+        PolicyVerb::Replay(ask) => super::trial::replay(session, &ask),
+        PolicyVerb::Shadow(ask) => super::trial::shadow(session, ask),
+        PolicyVerb::Canary(ask) => super::trial::canary(session, ask),
+        PolicyVerb::Trial(ask) => super::trial::follow(session, &ask),
+        PolicyVerb::Promote { binding } => super::trial::step(session, &binding, "promote"),
+        PolicyVerb::Rollback { binding } => super::trial::step(session, &binding, "rollback"),
+        PolicyVerb::Withdraw { binding } => {
+            let answer = session.client.delete(&format!("{}/trial", below("/v1/bindings", &binding)))?;
+            session.output.said(&format!("the candidate of {binding} is withdrawn"), &answer)
+        }
+        PolicyVerb::Panic => {
+            let answer = session.client.post("/v1/policy-panic", &json!({}))?;
+            session.output.said("back to the policies of the program", &answer)
+        }
+        PolicyVerb::Usage => {
+            let answer = session.client.get("/v1/policy-use")?;
+            let columns = [
+                ("binding", "binding"),
+                ("owner", "owner"),
+                ("hook", "hook"),
+                ("policy", "policy"),
+                ("asked", "asked"),
+                ("failed", "failed"),
+                ("fuel", "fuel"),
+                ("µs", "micros"),
+            ];
+            session.output.list(answer["items"].as_array().map_or(&[], Vec::as_slice), &columns)
         }
         PolicyVerb::Workbench(verb) => crate::workbench::run(verb, session.output),
         PolicyVerb::Remove { policy } => {

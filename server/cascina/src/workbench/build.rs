@@ -47,5 +47,8 @@ pub fn build(output: Output, folder: &Path, file: Option<&Path>) -> Done {
         found.digest
     );
     let digest = found.digest.to_string();
-    output.said(&said, &json!({"file": path, "name": found.name, "version": found.version, "digest": digest, "size": component.len()}))
+    output.said(
+        &said,
+        &json!({"file": path, "name": found.name, "version": found.version, "digest": digest, "size": component.len()}),
+    )
 }

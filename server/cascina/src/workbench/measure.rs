@@ -45,7 +45,12 @@ pub fn check(
             false => "found.json".into(),
         });
         let named = |failing: &case::Failing| Case {
-            name: format!("{}, seed {}: {}", failing.hook, failing.seed, failing.why.chars().take(160).collect::<String>()),
+            name: format!(
+                "{}, seed {}: {}",
+                failing.hook,
+                failing.seed,
+                failing.why.chars().take(160).collect::<String>()
+            ),
             // Whatever it is to say here, it is to say something.
             expect: Some(Expect::default()),
             ..failing.case.clone()
@@ -116,7 +121,8 @@ pub fn bench(output: Output, policy: &Path, settings: &Map<String, Value>, secon
             "question": case.name, "times": times, "p50_us": micros.p50, "p99_us": micros.p99, "fuel": fuel.p50,
         }));
     }
-    let columns = [("question", "question"), ("times", "times"), ("p50 µs", "p50_us"), ("p99 µs", "p99_us"), ("fuel", "fuel")];
+    let columns =
+        [("question", "question"), ("times", "times"), ("p50 µs", "p50_us"), ("p99 µs", "p99_us"), ("fuel", "fuel")];
     output.list(&rows, &columns)
 }
 

@@ -65,7 +65,11 @@ impl Project {
             toml::from_str(&text).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
         if project.hooks.is_empty() {
             let known: Vec<_> = Hook::ALL.iter().map(|hook| hook.as_str()).collect();
-            return Err(Failure::Usage(format!("{}: hooks = []; give at least one of {}", path.display(), known.join(", "))));
+            return Err(Failure::Usage(format!(
+                "{}: hooks = []; give at least one of {}",
+                path.display(),
+                known.join(", ")
+            )));
         }
         Ok(project)
     }

@@ -26,7 +26,8 @@ fn find(variable: &str, beside: &[PathBuf], names: &[&str], install: &str) -> an
     if let Some(found) = beside.iter().find(|path| path.is_file()) {
         return Ok(found.clone());
     }
-    let folders: Vec<PathBuf> = std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
+    let folders: Vec<PathBuf> =
+        std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
     for name in names {
         if let Some(found) = folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file()) {
             return Ok(found);
@@ -97,12 +98,14 @@ pub fn c(folder: &Path, project: &Project) -> anyhow::Result<Vec<u8>> {
     let tool = find("CASCINA_CLANG", &[], &names, install)?;
     let made = folder.join("build");
     contract::c_bindings(&project.hooks, &made).context("bindings")?;
+    let nothing = made.join("no_wasi.c");
+    std::fs::write(&nothing, include_str!("../../../../sdk/c/no_wasi.c"))?;
     let into = made.join("core.wasm");
     let mut command = Command::new(tool);
     command.args(["--target=wasm32-wasi", "-mexec-model=reactor", "-std=c17", "-O2", "-Wall"]);
     command.args(["-Wl,--no-entry,--strip-all", "-I"]).arg(&made).arg(folder.join(&project.source));
     command.arg(made.join(format!("{}.c", contract::WORLD)));
-    command.arg(made.join(format!("{}_component_type.o", contract::WORLD))).arg("-o").arg(&into);
+    command.arg(made.join(format!("{}_component_type.o", contract::WORLD))).arg(nothing).arg("-o").arg(&into);
     call(&mut command, "clang")?;
     contract::encode(&read(&into)?)
 }
@@ -126,7 +129,8 @@ pub fn rust(folder: &Path, project: &Project) -> anyhow::Result<Vec<u8>> {
 }
 
 fn asked(program: &Path, arguments: &[&str], folder: &Path) -> Option<PathBuf> {
-    let done = Command::new(program).args(arguments).current_dir(folder).env("RUSTUP_AUTO_INSTALL", "0").output().ok()?;
+    let done =
+        Command::new(program).args(arguments).current_dir(folder).env("RUSTUP_AUTO_INSTALL", "0").output().ok()?;
     done.status.success().then(|| PathBuf::from(String::from_utf8_lossy(&done.stdout).trim()))
 }
 

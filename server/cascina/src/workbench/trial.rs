@@ -20,7 +20,8 @@ fn files(given: &[PathBuf]) -> Done<Vec<PathBuf>> {
             found.push(path.clone());
             continue;
         }
-        let entries = std::fs::read_dir(path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+        let entries =
+            std::fs::read_dir(path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
         let mut inside: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
         inside.retain(|path| path.extension().is_some_and(|kind| kind == "toml" || kind == "json"));
         inside.sort();

@@ -17,6 +17,7 @@ pub mod site;
 pub mod snapshot;
 pub mod tag;
 pub mod tenant;
+pub mod trial;
 pub mod user;
 pub mod volume;
 
@@ -194,6 +195,8 @@ pub fn apply(
         Command::Bind(binding) => Ok(policy::bind(tx, who, binding)?),
         Command::Rebind { binding, change } => Ok(policy::rebind(tx, who, *binding, change)?),
         Command::Unbind { binding } => Ok(policy::unbind(tx, who, *binding)?),
+        Command::Trial { binding, step } => Ok(trial::step(tx, who, *binding, step)?),
+        Command::PanicPolicies => Ok(trial::panic(tx, who)?),
         Command::Quarantine { binding, why } => Ok(policy::quarantine(tx, who, *binding, why)?),
         Command::Mend { operation, remedy } => {
             admin(who, "mend operations")?;

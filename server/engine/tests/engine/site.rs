@@ -200,6 +200,7 @@ async fn start(folder: &tempfile::TempDir, hosts: &SimDriver, public: u8, polici
         sealer: cascina_engine::seal::Sealer::new(&[7; 32]),
         call_deadline: Duration::from_millis(300),
         reconcile_every: Duration::from_secs(3600),
+        gates: Vec::new(),
         crash_at: None,
     })
     .await

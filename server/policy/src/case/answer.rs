@@ -91,7 +91,8 @@ impl Sandbox {
             return Ok(spoken(admission::evaluate_case(runner, loaded, context, &case.subject, ask)?));
         }
         if let Some(ask) = &case.assign {
-            let classes = ask.classes.iter().map(|class| name("assign.classes", class)).collect::<Result<Vec<_>, _>>()?;
+            let classes =
+                ask.classes.iter().map(|class| name("assign.classes", class)).collect::<Result<Vec<_>, _>>()?;
             let evaluated = quota_hook::evaluate_assign(runner, loaded, context, &case.subject, &classes);
             return Ok(answered(evaluated, |assigned| {
                 let limits = assigned.limits.iter().map(|(class, limit)| (class.clone(), Limit(*limit))).collect();
@@ -100,12 +101,8 @@ impl Sandbox {
         }
         if let Some(ask) = &case.check {
             let usage = usage(&ask.usage)?;
-            let consumption = quota_hook::Consumption {
-                verb: &ask.verb,
-                class: &ask.class,
-                wanted: ask.wanted,
-                usage: &usage,
-            };
+            let consumption =
+                quota_hook::Consumption { verb: &ask.verb, class: &ask.class, wanted: ask.wanted, usage: &usage };
             let evaluated = quota_hook::evaluate_check(runner, loaded, context, &case.subject, &consumption, None);
             return Ok(spoken(evaluated));
         }
@@ -227,8 +224,7 @@ fn rank(
     };
     let columns = Columns::of(&rank.hosts);
     let share = rank.share.as_ref().map(placement::lower_share);
-    let evaluated =
-        placement::evaluate(&sandbox.runner, loaded, context, &case.subject, &work, share, columns.lower());
+    let evaluated = placement::evaluate(&sandbox.runner, loaded, context, &case.subject, &work, share, columns.lower());
     Ok(answered(evaluated, |outcome| match outcome {
         Outcome::Abstained => Said::word(Word::Abstained, Vec::new()),
         Outcome::Refused(reasons) => Said::word(Word::Refused, reasons),

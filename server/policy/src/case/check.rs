@@ -9,10 +9,10 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::Case;
 use super::answer::{Answered, CaseError};
 use super::expect::{Said, Word};
 use super::worlds::generate;
-use super::Case;
 use crate::sandbox::Sandbox;
 
 /// So many failing worlds are kept; more of them say nothing new.
@@ -132,12 +132,7 @@ fn word(verdict: Word) -> String {
 }
 
 /// What is wrong with an answer, if anything is.
-fn wrong(
-    sandbox: &Sandbox,
-    digest: &Digest,
-    case: &Case,
-    answered: &Answered,
-) -> Result<Option<String>, CaseError> {
+fn wrong(sandbox: &Sandbox, digest: &Digest, case: &Case, answered: &Answered) -> Result<Option<String>, CaseError> {
     let said = &answered.said;
     if said.verdict == Word::Failed && !said.declared {
         // Rows and codes that there are not, traps and endless loops all end here.

@@ -72,7 +72,8 @@ impl Said {
         let out = self.excluded.clone().unwrap_or_default();
         let score = |row: usize| self.scores.as_ref().and_then(|scores| scores.get(row)).copied().unwrap_or(0);
         let rows = rank.hosts.iter().enumerate();
-        let mut left: Vec<_> = rows.map(|(row, host)| (host.id, score(row))).filter(|(id, _)| !out.contains_key(id)).collect();
+        let mut left: Vec<_> =
+            rows.map(|(row, host)| (host.id, score(row))).filter(|(id, _)| !out.contains_key(id)).collect();
         left.sort_by_key(|(_, score)| std::cmp::Reverse(*score));
         left.into_iter().map(|(id, _)| id).collect()
     }

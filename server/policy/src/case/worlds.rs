@@ -62,7 +62,11 @@ fn subject(chance: &mut Chance, farm: bool) -> Subject {
 
 fn size(chance: &mut Chance) -> Size {
     let vcpus = chance.pick(&[1, 1, 2, 4, 8, 64]);
-    Size { vcpus, memory_mib: u64::from(vcpus) * chance.pick(&[512, 2_048, 16_384]), disk_gib: chance.pick(&[0, 10, 80, 4_000]) }
+    Size {
+        vcpus,
+        memory_mib: u64::from(vcpus) * chance.pick(&[512, 2_048, 16_384]),
+        disk_gib: chance.pick(&[0, 10, 80, 4_000]),
+    }
 }
 
 fn amounts(chance: &mut Chance, most: u32) -> Amounts {
@@ -86,7 +90,8 @@ fn usage(chance: &mut Chance) -> Vec<Usage> {
         }
         let limit = if chance.one_in(2) { Amounts::UNLIMITED } else { amounts(chance, 200) };
         // What is used may be more than what is allowed by now.
-        let (used, held) = (amounts(chance, 100), if chance.one_in(3) { amounts(chance, 20) } else { Amounts::default() });
+        let (used, held) =
+            (amounts(chance, 100), if chance.one_in(3) { amounts(chance, 20) } else { Amounts::default() });
         rows.push(Usage { class: class.into(), limit: Limit(limit), used, held });
     }
     rows

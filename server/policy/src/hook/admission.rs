@@ -21,7 +21,7 @@ impl Sandbox {
     /// May this tenant exist? `tenants` is how many there are.
     pub fn admit_tenant(&self, ask: &Ask<'_>, _request: &TenantRequest, tenants: u32) -> Judgement {
         judge(self, ask, |loaded, context, scope| {
-            evaluate_tenant(&self.runner, loaded, context, &ask.subject, tenants, Some(scope))
+            evaluate_tenant(&self.runner, loaded, context, ask.subject(scope), tenants, Some(scope))
         })
     }
 
@@ -29,7 +29,7 @@ impl Sandbox {
     pub fn admit_farm(&self, ask: &Ask<'_>, request: &FarmRequest, farms: u32, usage: &[Usage]) -> Judgement {
         let farm = Farm::new(request, farms, usage);
         judge(self, ask, |loaded, context, scope| {
-            evaluate_farm(&self.runner, loaded, context, &ask.subject, &farm, Some(scope))
+            evaluate_farm(&self.runner, loaded, context, ask.subject(scope), &farm, Some(scope))
         })
     }
 }

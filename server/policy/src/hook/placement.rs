@@ -112,7 +112,10 @@ impl Sandbox {
             let asked = self.consult(
                 ask,
                 binding,
-                |loaded, context| evaluate(&self.runner, loaded, context, &ask.subject, work, share, columns.lower()),
+                |loaded, context| {
+                    let subject = ask.subject(binding.scope);
+                    evaluate(&self.runner, loaded, context, subject, work, share, columns.lower())
+                },
                 |outcome| say(outcome, binding, columns),
             );
             let Some((opinion, effect)) = asked else { continue };
