@@ -14,6 +14,7 @@ mod farm;
 mod floors;
 mod hostile;
 mod http;
+mod languages;
 mod races;
 mod roles;
 mod server;

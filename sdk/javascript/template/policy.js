@@ -25,6 +25,9 @@ const SCHEMA = {
 // What the binding says, or the schema's default.
 const setting = (ctx, name) => JSON.parse(ctx.settings)[name] ?? SCHEMA.properties[name].default;
 
+// The interpreter takes numbers of 32 bits for signed ones.
+const u32 = (number) => number >>> 0;
+
 const info = (code, text) => ({ severity: "info", code, text });
 const warning = (code, text) => ({ severity: "warning", code, text });
 const denial = (code, text) => ({ severity: "denial", code, text });
@@ -62,21 +65,21 @@ export const admission = {
     const most = setting(ctx, "most_instances");
     let verdict = { tag: "allow" };
     const reasons = [];
-    // 64-bit numbers are BigInts.
-    if (request.leaseS === 0n) {
+    if (request.leaseS === 0) {
       verdict = { tag: "deny" };
       reasons.push(denial("no-lease", `Farm ${request.subject.farm} has no end; say for how long it is needed.`));
     }
-    const count = wanted.instances;
+    const count = u32(wanted.instances);
     if (count > most) {
       if (reasons.length === 0) {
-        const share = (all) => (all / BigInt(count)) * BigInt(most);
+        const share = (all) => Math.floor(all / count) * most;
         const offer = {
-          ...wanted,
           instances: most,
-          vcpus: Math.floor(wanted.vcpus / count) * most,
+          vcpus: share(u32(wanted.vcpus)),
           memoryMib: share(wanted.memoryMib),
           diskGib: share(wanted.diskGib),
+          addresses: wanted.addresses,
+          networks: wanted.networks,
         };
         verdict = { tag: "counter-offer", val: offer };
       }
@@ -108,13 +111,13 @@ export const placement = {
     const all = hosts.id.length;
     if (all === 0) return { tag: "abstain" };
     const { vcpus, vcpusFree, memoryMib, memoryFreeMib, loadPermille, traits } = hosts;
-    const cores = work.size.vcpus;
-    const memory = Number(work.size.memoryMib);
+    const cores = u32(work.size.vcpus);
+    const memory = work.size.memoryMib;
     const scores = new Uint32Array(all);
     const excluded = [];
     for (let row = 0; row < all; row++) {
-      const coresLeft = permille(Math.max(vcpusFree[row] - cores, 0), vcpus[row]);
-      const roomLeft = permille(Math.max(memoryFreeMib[row] - memory, 0), memoryMib[row]);
+      const coresLeft = permille(Math.max(u32(vcpusFree[row]) - cores, 0), u32(vcpus[row]));
+      const roomLeft = permille(Math.max(u32(memoryFreeMib[row]) - memory, 0), u32(memoryMib[row]));
       let score = (1000 - ((coresLeft + roomLeft) >> 1)) * FILL + (1000 - Math.abs(coresLeft - roomLeft)) * BALANCE;
       if (vcpusFree[row] !== vcpus[row]) score += IN_USE;
       if (traits[row] & 1) score += CACHED;
