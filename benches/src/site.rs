@@ -120,6 +120,7 @@ pub async fn start(folder: &Path, site: SiteSpec, sandbox: Arc<Sandbox>, hypervi
         call_deadline: Duration::from_secs(10),
         reconcile_every: Duration::from_secs(3600),
         gates: Vec::new(),
+        supply: Default::default(),
         crash_at: None,
     })
     .await

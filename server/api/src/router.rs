@@ -21,8 +21,8 @@ use crate::auth::Auth;
 use crate::hear_out::HeardOut;
 use crate::problem::Problem;
 use crate::rest::{
-    address, binding, catalog, credentials, decision, farm, health, host, instance, network, operation, policy, quota,
-    session, share, simulation, tenant, trial, user,
+    address, binding, catalog, credentials, decision, farm, health, host, instance, network, offer, operation, policy,
+    quota, session, share, simulation, tenant, trial, user,
 };
 use crate::{events, metrics, openapi};
 
@@ -127,6 +127,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(trial::roll_back))
         .routes(routes!(trial::panic_policies))
         .routes(routes!(trial::policy_use))
+        .routes(routes!(offer::accept_offer))
         .routes(routes!(decision::list_decisions))
         .routes(routes!(decision::show_decision))
         .routes(routes!(decision::replay_decision))

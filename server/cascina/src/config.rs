@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use cascina_core::policy::Digest;
 use cascina_drivers::netns::GatewaySettings;
 use cascina_drivers::sim::Latencies;
 use cascina_engine::replay::Gate;
+use cascina_engine::signers::{Signer, Supply, public_key};
 use cascina_policy::{Budgets, Interpreters, Warm};
 use serde::Deserialize;
 
@@ -37,6 +39,7 @@ pub struct Config {
     pub ec2: Ec2,
     pub policies: Policies,
     pub gates: Vec<GateSection>,
+    pub signers: Vec<SignerSection>,
     pub simulation: Simulation,
     /// What routers on gateway hosts do (`uri = "netns:"`).
     pub gateway: Option<GatewaySettings>,
@@ -54,6 +57,7 @@ struct File {
     ec2: Ec2,
     policies: Policies,
     gate: Vec<GateSection>,
+    signer: Vec<SignerSection>,
     simulation: Simulation,
     gateway: Option<GatewaySettings>,
     libvirt: Option<Libvirt>,
@@ -73,6 +77,7 @@ impl From<File> for Config {
             ec2,
             policies,
             gate,
+            signer,
             simulation,
             gateway,
             libvirt,
@@ -89,6 +94,7 @@ impl From<File> for Config {
             ec2,
             policies,
             gates: gate,
+            signers: signer,
             simulation,
             gateway,
             libvirt,
@@ -174,6 +180,41 @@ pub struct Policies {
     pub site_fuel_per_hour: Option<u64>,
     pub share_fuel_per_hour: Option<u64>,
     pub tenant_fuel_per_hour: Option<u64>,
+    /// Also in scopes for which no signer is on the list.
+    pub require_signatures: bool,
+    /// A file of digests; what is not in it may not decide.
+    pub lock: Option<PathBuf>,
+}
+
+/// Somebody whose signature counts.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignerSection {
+    pub name: String,
+    /// Ed25519: a PEM block, or its bytes in base64.
+    pub key: String,
+    /// `site`, `share:NAME` or `tenant:NAME`, with `*` for any text.
+    #[serde(default = "site_only")]
+    pub scopes: Vec<String>,
+}
+
+fn site_only() -> Vec<String> {
+    vec!["site".into()]
+}
+
+/// As `cascina policy lock` writes it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockFile {
+    #[serde(default)]
+    policy: Vec<Locked>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Locked {
+    policy: String,
+    digest: Digest,
 }
 
 /// What a replay must show before a policy may decide.
@@ -229,6 +270,8 @@ impl Default for Policies {
             site_fuel_per_hour: None,
             share_fuel_per_hour: None,
             tenant_fuel_per_hour: None,
+            require_signatures: false,
+            lock: None,
         }
     }
 }
@@ -301,7 +344,33 @@ impl Config {
         Ok(config)
     }
 
+    /// Whose signatures count, and what is locked.
+    pub fn supply(&self) -> anyhow::Result<Supply> {
+        let mut signers = Vec::new();
+        for SignerSection { name, key, scopes } in &self.signers {
+            let key = public_key(key).with_context(|| format!("signer `{name}`: key = `{key}`"))?;
+            let known = |scope: &&String| {
+                scope.as_str() == "*" || *scope == "site" || scope.starts_with("share:") || scope.starts_with("tenant:")
+            };
+            if let Some(wrong) = scopes.iter().find(|scope| !known(scope)) {
+                bail!("signer `{name}`: scopes = `{wrong}`; allowed: site, share:NAME, tenant:NAME, *");
+            }
+            signers.push(Signer { name: name.clone(), key, scopes: scopes.clone() });
+        }
+        let lock = match &self.policies.lock {
+            None => None,
+            Some(path) => {
+                let place = || format!("policies.lock = {}", path.display());
+                let text = std::fs::read_to_string(path).with_context(place)?;
+                let file: LockFile = toml::from_str(&text).with_context(place)?;
+                Some(file.policy.into_iter().map(|locked| (locked.policy, locked.digest)).collect())
+            }
+        };
+        Ok(Supply { signers, always: self.policies.require_signatures, lock })
+    }
+
     fn check(&self) -> anyhow::Result<()> {
+        self.supply()?;
         let positive = |key: &str, value: u64, most: u64| {
             if (1..=most).contains(&value) { Ok(()) } else { bail!("{key} = {value}; allowed: 1 to {most}") }
         };

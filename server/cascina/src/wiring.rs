@@ -74,6 +74,7 @@ pub async fn start(config: &Config, compiler: Compiler) -> anyhow::Result<Runnin
         sealer: keys::sealer(&server.data)?,
         reconcile_every: server.reconcile_every(),
         gates: config.gates.iter().map(GateSection::gate).collect(),
+        supply: config.supply()?,
         crash_at: std::env::var("CASCINA_CRASH_AT").ok(),
     };
     let engine = Engine::start(engine).await.context("the engine does not start")?;

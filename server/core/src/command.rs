@@ -21,7 +21,7 @@ use crate::site::SiteSpec;
 use crate::snapshot::Disk;
 use crate::tag::Resource;
 use crate::tenant::TenantRequest;
-use crate::units::{Gib, Size};
+use crate::units::{Gib, Size, Timestamp};
 use crate::volume::{Pace, VolumeKind};
 
 /// A farm as people ask for it: names are looked up by the engine.
@@ -437,6 +437,15 @@ pub enum Command {
     },
     /// Back to what ships with the program: everything else is switched off.
     PanicPolicies,
+    /// Quota for an offer that somebody may yet take.
+    HoldOffer {
+        tenant: TenantId,
+        amounts: Vec<(Option<Name>, Amounts)>,
+        expires: Timestamp,
+    },
+    DropHold {
+        hold: HoldId,
+    },
 
     Mend {
         operation: OperationId,

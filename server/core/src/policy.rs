@@ -108,6 +108,33 @@ pub struct PolicyVersion {
     pub embedded: bool,
     pub uploaded_by: String,
     pub created: Timestamp,
+    #[serde(default)]
+    pub about: About,
+}
+
+/// What is known of a component beside what it does.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct About {
+    pub language: String,
+    pub author: String,
+    /// Interfaces that it calls.
+    pub imports: Vec<String>,
+    /// Linear memory that it asks for; 0 is the ordinary bound.
+    pub memory_mib: u32,
+    /// Its instances may be used again.
+    pub warm: bool,
+    pub signatures: Vec<Signature>,
+}
+
+/// Somebody on the site's list vouches for the bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signature {
+    pub signer: String,
+    /// Its ed25519 key, in hex.
+    pub key: String,
+    /// Base64.
+    pub value: String,
 }
 
 impl PolicyVersion {

@@ -36,11 +36,13 @@ use crate::error::{EngineError, Fault};
 use crate::kernel::{Kernel, Proposal, Ticket, repeated};
 use crate::need::Rota;
 use crate::number::Numbers;
+use crate::offers::Offers;
 use crate::policies::check_settings;
 use crate::reconcile::reference;
 use crate::replay::Gate;
 use crate::replays::Replays;
 use crate::seal::{NewSecret, Sealer};
+use crate::signers::Supply;
 use crate::verdict::{Moment, Party, decide_all, gather, gather_all};
 use crate::writer::{self, Message};
 use crate::{agent, case, runner};
@@ -67,6 +69,8 @@ pub struct EngineConfig {
     pub reconcile_every: Duration,
     /// What a replay must show before a policy may decide.
     pub gates: Vec<Gate>,
+    /// Whose signatures count, and what is locked.
+    pub supply: Supply,
     /// For crash tests: where the process ends itself.
     pub crash_at: Option<String>,
 }
@@ -109,7 +113,9 @@ pub struct Shared {
     pub calls: Semaphore,
     pub crash_at: Option<String>,
     pub gates: Vec<Gate>,
+    pub supply: Supply,
     pub(crate) replays: Replays,
+    pub(crate) offers: Offers,
     outbox: mpsc::Sender<Message>,
     numbers: Mutex<Numbers>,
     rota: Mutex<Rota>,
@@ -236,7 +242,9 @@ impl Engine {
             calls: Semaphore::new(CALLS),
             crash_at: config.crash_at,
             gates: config.gates,
+            supply: config.supply,
             replays: Replays::default(),
+            offers: Offers::default(),
             outbox,
             numbers: Mutex::new(numbers),
             rota: Mutex::new(Rota::default()),
@@ -336,7 +344,10 @@ impl Engine {
             if questions.is_empty() {
                 return Ok(Vec::new());
             }
-            (gather_all(&state, now, None, questions), shared.view.load_full())
+            let mut askings = gather_all(&state, now, None, questions);
+            let reserved = shared.offers.reserved(now);
+            askings.iter_mut().for_each(|asking| asking.keep_clear_of(&reserved));
+            (askings, shared.view.load_full())
         };
         let decider = Arc::clone(shared);
         let decisions = shared

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cascina_core::command::{Command, NewInstances};
+use cascina_core::decision::Decision;
 use cascina_core::event::Change;
 use cascina_core::farm::Farm;
 use cascina_core::flavor::Flavor;
@@ -66,7 +67,17 @@ impl Frozen<'_> {
         self.rehearse(state, view, command).is_ok()
     }
 
-    fn rehearse(&self, state: &State, view: &Arc<ClusterView>, command: &Command) -> Result<(), Refusal> {
+    /// What would be decided for a command that would be granted.
+    pub fn decisions(&self, command: &Command) -> Result<Vec<Arc<Decision>>, Refusal> {
+        self.rehearse(self.state, self.view, command)
+    }
+
+    fn rehearse(
+        &self,
+        state: &State,
+        view: &Arc<ClusterView>,
+        command: &Command,
+    ) -> Result<Vec<Arc<Decision>>, Refusal> {
         let questions = questions(state, self.who, command, self.now)?;
         let mut askings = gather_all(state, self.now, None, questions);
         askings.iter_mut().for_each(|asking| asking.keep_clear_of(self.reserved));
@@ -76,17 +87,18 @@ impl Frozen<'_> {
             Moment { now: self.now, revision: view.revision, seed, id: DecisionId(seed), dry_run: true }
         };
         let decisions = decide_all(askings, self.sandbox, view, moment, true);
+        let decisions: Vec<Arc<Decision>> = decisions.into_iter().map(Arc::new).collect();
         let mut kernel = Kernel::new(state.clone(), 1);
         let proposal = Proposal::Command {
             who: self.who.clone(),
             command: Box::new(command.clone()),
-            decisions: decisions.into_iter().map(Arc::new).collect(),
+            decisions: decisions.clone(),
             ticket: None,
         };
         match kernel.take(self.now, &proposal).0 {
             // Waiting for a person is no grant.
             Ok(outcome) if outcome.pending => Err(Refusal::Conflict("a person must approve it".into())),
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(decisions),
             Err(Setback::Refused(refusal)) => Err(refusal),
             Err(Setback::Stale) => Err(Refusal::Conflict("the facts changed".into())),
         }
@@ -113,9 +125,17 @@ impl Frozen<'_> {
     }
 
     /// A flavor that is smaller in everything, for the lines that have the largest.
-    fn smaller(&self, command: &Command, lines: &[NewInstances], may: &mut impl FnMut(&Command) -> bool) -> Option<Grant> {
+    fn smaller(
+        &self,
+        command: &Command,
+        lines: &[NewInstances],
+        may: &mut impl FnMut(&Command) -> bool,
+    ) -> Option<Grant> {
         let flavors = &self.state.rows.flavors;
-        let largest = lines.iter().filter_map(|line| flavors.get(&line.flavor)).max_by_key(|row| (row.size.vcpus, row.size.memory))?;
+        let largest = lines
+            .iter()
+            .filter_map(|line| flavors.get(&line.flavor))
+            .max_by_key(|row| (row.size.vcpus, row.size.memory))?;
         let fits = |row: &&Arc<Flavor>| {
             !row.deprecated
                 && row.size != largest.size
@@ -140,9 +160,15 @@ impl Frozen<'_> {
         })
     }
 
-    fn other_class(&self, command: &Command, lines: &[NewInstances], may: &mut impl FnMut(&Command) -> bool) -> Option<Grant> {
+    fn other_class(
+        &self,
+        command: &Command,
+        lines: &[NewInstances],
+        may: &mut impl FnMut(&Command) -> bool,
+    ) -> Option<Grant> {
         let usual = self.state.default_class();
-        let asked: BTreeSet<Name> = lines.iter().map(|line| line.class.clone().unwrap_or_else(|| usual.clone())).collect();
+        let asked: BTreeSet<Name> =
+            lines.iter().map(|line| line.class.clone().unwrap_or_else(|| usual.clone())).collect();
         let classes = self.state.rows.classes.values();
         let others = classes.filter(|row| row.kind == ClassKind::Workers && !asked.contains(&row.name));
         others.take(FEW).find_map(|row| {
@@ -181,16 +207,12 @@ impl Frozen<'_> {
                 state.apply(&Change::Remove(Key::Instance(id)));
             }
             if self.grants(&state, &Arc::new(state.view()), command) {
-                let text = format!("the same from {} on, when the lease of another farm ends, if nobody takes it first", moment(at));
+                let text = "the same, when the lease of another farm ends, if nobody takes it first".into();
                 return Some(Grant { kind: GrantKind::Later(at), text, command: command.clone() });
             }
         }
         None
     }
-}
-
-fn moment(at: Timestamp) -> String {
-    at.to_string()
 }
 
 fn lines(command: &Command) -> Vec<NewInstances> {

@@ -102,8 +102,14 @@ impl Engine {
         let found = shared.blocking(move || {
             let (state, view) = (searcher.published.read().clone(), searcher.view.load_full());
             let reserved = searcher.offers.reserved(now);
-            let frozen =
-                Frozen { state: &state, view: &view, sandbox: &searcher.sandbox, who: &caller, now, reserved: &reserved };
+            let frozen = Frozen {
+                state: &state,
+                view: &view,
+                sandbox: &searcher.sandbox,
+                who: &caller,
+                now,
+                reserved: &reserved,
+            };
             let grants = frozen.search(&asked);
             let held = grants.iter().find(|grant| !matches!(grant.kind, GrantKind::Later(_))).cloned();
             let decisions = held.as_ref().and_then(|grant| frozen.decisions(&grant.command).ok()).unwrap_or_default();
@@ -155,9 +161,28 @@ impl Engine {
         Ok(grants.into_iter().map(offer).collect())
     }
 
+    /// What would be granted in place of a request that was refused, without holding any of it.
+    ///
+    /// # Errors
+    ///
+    /// If the server is stopping.
+    pub async fn nearest(&self, who: &Principal, command: &Command) -> Result<Vec<Grant>, EngineError> {
+        let shared = self.shared();
+        let now = self.now();
+        let (searcher, who, command) = (Arc::clone(&shared), who.clone(), command.clone());
+        let found = shared.blocking(move || {
+            let (state, view) = (searcher.published.read().clone(), searcher.view.load_full());
+            let reserved = searcher.offers.reserved(now);
+            let sandbox = &searcher.sandbox;
+            Frozen { state: &state, view: &view, sandbox, who: &who, now, reserved: &reserved }.search(&command)
+        });
+        Ok(found.await?)
+    }
+
     async fn drop_hold(&self, hold: Option<HoldId>) {
         let Some(hold) = hold else { return };
-        let request = Request { principal: Principal::system(), command: Command::DropHold { hold }, idempotency: None };
+        let request =
+            Request { principal: Principal::system(), command: Command::DropHold { hold }, idempotency: None };
         if let Err(error) = self.submit(request).await {
             // It ends by itself.
             tracing::warn!(%error, "the hold of an offer stays until its time is over");

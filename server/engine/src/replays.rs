@@ -196,13 +196,15 @@ impl Engine {
         Ok(found.ok_or_else(|| Refusal::not_found("replay", policy))?)
     }
 
-    /// What would put a policy to work must have been replayed, as far as gates ask for it.
+    /// What is put to work must be signed, as far as the site asks for it, and must have been replayed, as far as
+    /// gates ask for that.
     pub(crate) fn check_gates(&self, command: &Command) -> Result<(), Refusal> {
         let shared = self.shared();
-        if shared.gates.is_empty() {
-            return Ok(());
-        }
         let Some(coming) = self.read(|state| coming(state, command)) else { return Ok(()) };
+        self.read(|state| match state.rows.policies.get(&coming.digest) {
+            Some(version) => shared.supply.admits(state, version, coming.scope),
+            None => Ok(()),
+        })?;
         let now = self.now();
         let replays = shared.replays.0.lock();
         for gate in shared.gates.iter().filter(|gate| gate.hook.is_none_or(|hook| hook == coming.hook)) {

@@ -55,7 +55,8 @@ pub fn public_key(text: &str) -> Result<[u8; 32], KeyError> {
 
 /// Is `signature`, in base64, by this key over these bytes?
 pub fn verifies(key: &[u8; 32], bytes: &[u8], signature: &str) -> bool {
-    let decoded = STANDARD.decode(signature.trim()).ok().and_then(|raw| ed25519_dalek::Signature::from_slice(&raw).ok());
+    let decoded =
+        STANDARD.decode(signature.trim()).ok().and_then(|raw| ed25519_dalek::Signature::from_slice(&raw).ok());
     let key = VerifyingKey::from_bytes(key).ok();
     // Strict: no two signatures for the same bytes, no weak keys.
     decoded.zip(key).is_some_and(|(signature, key)| key.verify_strict(bytes, &signature).is_ok())
@@ -98,7 +99,8 @@ impl Supply {
                     return Err(Refusal::Conflict(text));
                 }
                 None => {
-                    let text = format!("{label} is not in the lock; `cascina policy lock` says how it would stand there");
+                    let text =
+                        format!("{label} is not in the lock; `cascina policy lock` says how it would stand there");
                     return Err(Refusal::Conflict(text));
                 }
             }
@@ -114,7 +116,11 @@ impl Supply {
             return Ok(());
         }
         let names: Vec<&str> = here.iter().map(|signer| signer.name.as_str()).collect();
-        let whom = if names.is_empty() { "nobody's signature counts there".into() } else { format!("signed by {}", names.join(" or ")) };
+        let whom = if names.is_empty() {
+            "nobody's signature counts there".into()
+        } else {
+            format!("signed by {}", names.join(" or "))
+        };
         Err(Refusal::Forbidden(format!(
             "{label} may not decide for {scope}: what does must be {whom}; upload it again with such a signature"
         )))

@@ -16,7 +16,7 @@ use cascina_core::quota::Usage;
 use cascina_core::refusal::Refusal;
 use cascina_core::state::State;
 use cascina_core::tenant::TenantRequest;
-use cascina_core::units::Timestamp;
+use cascina_core::units::{Size, Timestamp};
 use cascina_core::usage::ShareUsage;
 use cascina_core::view::ClusterView;
 use cascina_policy::{Ask, PlacementFacts, Sandbox, ShareFacts, Subject, Workload};
@@ -296,6 +296,13 @@ impl Asking {
         }
     }
 
+    /// Leaves room alone that is held for somebody else.
+    pub(crate) fn keep_clear_of(&mut self, reserved: &[(HostId, Size)]) {
+        if let Question::Place(place) = &mut self.question {
+            place.reserved.extend_from_slice(reserved);
+        }
+    }
+
     /// Who asks, as the owner of a binding may know it.
     pub(crate) fn subject_for(&self, binding: &Binding) -> Subject {
         let veiled = self.veiled.iter().find(|(share, _)| binding.scope == Scope::Share(*share));
@@ -331,6 +338,11 @@ impl Asking {
             }
         }
         let mut view = Arc::clone(view);
+        for (host, size) in &question.reserved {
+            if let Some(row) = view.row(*host) {
+                Arc::make_mut(&mut view).take(row, *size);
+            }
+        }
         for (host, size) in &question.taken {
             if let Some(row) = view.row(*host) {
                 Arc::make_mut(&mut view).take(row, *size);

@@ -55,6 +55,7 @@ fn question() -> Question {
         only: Vec::new(),
         avoid: Vec::new(),
         taken: Vec::new(),
+        reserved: Vec::new(),
     })
 }
 

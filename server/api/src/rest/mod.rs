@@ -10,6 +10,7 @@ pub mod health;
 pub mod host;
 pub mod instance;
 pub mod network;
+pub mod offer;
 pub mod operation;
 pub mod policy;
 pub mod quota;

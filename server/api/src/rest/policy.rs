@@ -47,14 +47,28 @@ pub async fn upload_policy(State(app): State<App>, Caller(who): Caller, headers:
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return Err(Problem::new(status, "media-type", "Unsupported media type", detail));
     }
+    let signatures = signatures(&headers)?;
     let bytes = read(body, COMPONENT_LIMIT).await?;
     // Compiling an interpreter takes longer than clients wait: it goes on without them, and whoever asks
     // again finds it done.
     let (engine, caller) = (app.engine.clone(), who.clone());
-    let upload = tokio::spawn(async move { engine.upload_policy(&caller, bytes.to_vec()).await });
+    let upload = tokio::spawn(async move { engine.upload_policy(&caller, bytes.to_vec(), signatures).await });
     let outcome = upload.await.map_err(|_| Problem::internal("the upload failed; the server's log says why"))??;
     let row = app.engine.read(|state| find::policy(state, &outcome.subject)).ok();
     Ok(made(&outcome, "/v1/policies", row.map(|row| Policy::from(&*row))))
+}
+
+/// Signatures of the component, in base64, with commas between them.
+fn signatures(headers: &HeaderMap) -> Result<Vec<String>, Problem> {
+    const HEADER: &str = "Cascina-Signature";
+    const MOST: usize = 8;
+    let Some(value) = headers.get(HEADER) else { return Ok(Vec::new()) };
+    let text = value.to_str().map_err(|_| Problem::invalid(HEADER, "(bytes)", "base64"))?;
+    let all: Vec<String> = text.split(',').map(|one| one.trim().to_owned()).collect();
+    if all.len() > MOST {
+        return Err(Problem::invalid(HEADER, all.len(), "at most 8 signatures"));
+    }
+    Ok(all)
 }
 
 /// Show a policy, by `name@version`, by digest, or by name for its newest version.

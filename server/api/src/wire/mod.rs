@@ -4,6 +4,7 @@ pub mod catalog;
 pub mod decision;
 pub mod farm;
 pub mod network;
+pub mod offer;
 pub mod operation;
 pub mod policy;
 pub mod tenant;

@@ -130,8 +130,11 @@ impl Client {
         }
     }
 
-    pub fn upload(&self, path: &str, bytes: Vec<u8>) -> Done<Value> {
-        let request = self.request(Method::POST, path)?.header("Content-Type", "application/wasm");
+    pub fn upload(&self, path: &str, bytes: Vec<u8>, signature: Option<&str>) -> Done<Value> {
+        let mut request = self.request(Method::POST, path)?.header("Content-Type", "application/wasm");
+        if let Some(signature) = signature {
+            request = request.header("Cascina-Signature", signature.trim());
+        }
         let response = self.agent.run(request.body(bytes).map_err(unspeakable)?);
         read(path, response.map_err(|error| self.unreachable(&error))?)
     }

@@ -83,6 +83,9 @@ pub enum Noun {
     /// Decisions: what policies were asked, who said what, and why.
     #[command(subcommand)]
     Decision(decision::Verb),
+    /// Offers that came with a refusal.
+    #[command(subcommand)]
+    Offer(operation::OfferVerb),
     /// Operations: work under way, done, failed or stuck.
     #[command(subcommand)]
     Operation(operation::Verb),
@@ -128,6 +131,7 @@ pub fn run(noun: Noun, connection: &Connection, output: Output) -> Done {
         Noun::Policy(verb) => policy::policy(&session, verb),
         Noun::Binding(verb) => policy::binding(&session, verb),
         Noun::Decision(verb) => decision::run(&session, verb),
+        Noun::Offer(verb) => operation::offer(&session, verb),
         Noun::Operation(verb) => operation::run(&session, verb),
         Noun::Event(verb) => event::run(&session, verb),
         Noun::Simulation(verb) => simulation::run(&session, verb),

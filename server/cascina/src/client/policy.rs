@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::http::{Done, Failure};
 use super::{Session, below, json as parse_json, object};
+use crate::workbench::oci::{self, Pulled, Reference};
 
 #[derive(clap::Subcommand)]
 pub enum PolicyVerb {
@@ -20,10 +21,29 @@ pub enum PolicyVerb {
     Upload {
         #[arg(default_value = ".")]
         component: PathBuf,
+        /// A file with its signature; the one beside the component if it is there.
+        #[arg(long)]
+        signature: Option<PathBuf>,
+        /// Into a registry instead: `oci://HOST/REPOSITORY:TAG`.
+        #[arg(long)]
+        to: Option<Reference>,
+        /// Out of a registry onto the server.
+        #[arg(long, conflicts_with_all = ["component", "signature", "to"])]
+        from: Option<Reference>,
     },
+    /// What a newer version, or another policy, can do that the first cannot. Each is a component, a folder, or a
+    /// policy of the server.
+    Diff {
+        old: String,
+        new: String,
+    },
+    /// The digests of what is bound on the server, as `[policies] lock` takes them.
+    Lock,
+    /// Who uploaded, tried, activated and removed what, and when.
+    Audit,
     /// Fetch the bytes of a component.
     Pull {
-        /// Its digest, `name@version`, or the name for the newest version.
+        /// Its digest, `name@version`, or the name for the newest version; or `oci://…` for a registry's.
         policy: String,
         /// NAME-VERSION.wasm if none is given.
         #[arg(short = 'f', long = "file")]
@@ -170,10 +190,14 @@ pub fn policy(session: &Session, verb: PolicyVerb) -> Done {
             session.list(PATH, &columns)
         }
         PolicyVerb::Show { policy } => session.show(&below(PATH, &policy)),
-        PolicyVerb::Upload { component } => {
-            let bytes = crate::workbench::component(&component)?;
-            session.output.thing(&session.client.upload(PATH, bytes)?)
+        PolicyVerb::Upload { component, signature, to, from } => push(session, &component, signature, to, from),
+        PolicyVerb::Diff { old, new } => {
+            let (old, new) = (bytes_of(session, &old)?, bytes_of(session, &new)?);
+            crate::workbench::diff(session.output, &old, &new)
         }
+        PolicyVerb::Lock => lock(session),
+        PolicyVerb::Audit => audit(session),
+        PolicyVerb::Pull { policy, file } if policy.starts_with("oci://") => pull(session, &policy, file),
         PolicyVerb::Pull { policy, file } => {
             let row = session.client.get(&below(PATH, &policy))?;
             let digest = row["digest"].as_str().unwrap_or_default();
@@ -294,4 +318,122 @@ fn add(session: &Session, add: Add) -> Done {
         ("on_error", json!(add.on_error)),
     ]);
     session.output.thing(&session.client.post("/v1/bindings", &body)?)
+}
+
+fn push(
+    session: &Session,
+    component: &std::path::Path,
+    signature: Option<PathBuf>,
+    to: Option<Reference>,
+    from: Option<Reference>,
+) -> Done {
+    if let Some(from) = from {
+        let Pulled { bytes, signature, .. } = oci::pull(&from)?;
+        return upload(session, &bytes, signature.as_deref());
+    }
+    let bytes = crate::workbench::component(component)?;
+    let wrong = |path: &std::path::Path, error| Failure::Usage(format!("{}: {error}", path.display()));
+    let signature = match signature {
+        Some(path) => Some(std::fs::read_to_string(&path).map_err(|error| wrong(&path, error))?),
+        None => std::fs::read_to_string(crate::workbench::signature_beside(component)?).ok(),
+    };
+    match to {
+        Some(to) => {
+            let digest = oci::push(&to, &bytes, signature.as_deref())?;
+            session.output.said(&format!("it is in the registry as {digest}"), &json!({"digest": digest}))
+        }
+        None => upload(session, &bytes, signature.as_deref()),
+    }
+}
+
+fn upload(session: &Session, bytes: &[u8], signature: Option<&str>) -> Done {
+    // Compiling an interpreter takes longer than one request may: it goes on, and asking again finds it done.
+    for _ in 0..10 {
+        match session.client.upload("/v1/policies", bytes.to_vec(), signature) {
+            Err(Failure::Fault(text)) if text.contains("it took too long") => {
+                if session.output == super::show::Output::Table {
+                    eprintln!("the server is still compiling it");
+                }
+            }
+            answer => return session.output.thing(&answer?),
+        }
+    }
+    Err(Failure::Fault("the server takes too long to compile it; see its log".into()))
+}
+
+fn pull(session: &Session, place: &str, file: Option<PathBuf>) -> Done {
+    let place: Reference = place.parse().map_err(Failure::Usage)?;
+    let Pulled { bytes, signature, digest } = oci::pull(&place)?;
+    let file = file.unwrap_or_else(|| "policy.wasm".into());
+    let write = |path: &std::path::Path, bytes: &[u8]| {
+        std::fs::write(path, bytes).map_err(|error| Failure::Fault(format!("{}: {error}", path.display())))
+    };
+    write(&file, &bytes)?;
+    if let Some(signature) = &signature {
+        write(&crate::workbench::signature_beside(&file)?, format!("{signature}\n").as_bytes())?;
+    }
+    let signed = if signature.is_some() { ", with a signature" } else { "" };
+    session.output.said(&format!("{} is {digest}{signed}", file.display()), &json!({"file": file, "digest": digest}))
+}
+
+/// A component by its file, by its folder, or from the server.
+fn bytes_of(session: &Session, policy: &str) -> Done<Vec<u8>> {
+    let path = std::path::Path::new(policy);
+    if path.exists() {
+        return crate::workbench::component(path);
+    }
+    session.client.download(&format!("{}/component", below("/v1/policies", policy)))
+}
+
+fn lock(session: &Session) -> Done {
+    let mut rows: Vec<(String, String)> = Vec::new();
+    let policies = session.client.list("/v1/policies")?;
+    for binding in session.client.list("/v1/bindings")? {
+        let digest = binding["digest"].as_str().unwrap_or_default().to_owned();
+        let ships = policies.iter().any(|row| row["digest"] == binding["digest"] && row["embedded"] == true);
+        let row = (binding["policy"].as_str().unwrap_or_default().to_owned(), digest);
+        if !ships && !rows.contains(&row) {
+            rows.push(row);
+        }
+    }
+    rows.sort();
+    if session.output == super::show::Output::Json {
+        let rows: Vec<Value> =
+            rows.iter().map(|(policy, digest)| json!({"policy": policy, "digest": digest})).collect();
+        return session.output.thing(&Value::Array(rows));
+    }
+    let mut text =
+        "# What may decide beside what ships with the program; [policies] lock names this file.\n".to_owned();
+    for (policy, digest) in rows {
+        let entry =
+            toml::Table::from_iter([("policy".to_owned(), policy.into()), ("digest".to_owned(), digest.into())]);
+        text += &format!("\n[[policy]]\n{entry}");
+    }
+    super::show::print(&text)
+}
+
+/// Events of policies, bindings and trials, oldest first.
+fn audit(session: &Session) -> Done {
+    const KINDS: [&str; 14] = [
+        "policy.added",
+        "policy.signed",
+        "policy.removed",
+        "policies.panic",
+        "binding.created",
+        "binding.changed",
+        "binding.removed",
+        "binding.quarantined",
+        "binding.rolled-back",
+        "trial.begun",
+        "trial.staged",
+        "trial.promoted",
+        "trial.withdrawn",
+        "site.applied",
+    ];
+    let mut rows = Vec::new();
+    for kind in KINDS {
+        rows.extend(session.client.list(&format!("/v1/events?kind={kind}"))?);
+    }
+    rows.sort_by_key(|row| row["seq"].as_u64());
+    session.output.list(&rows, &[("seq", "seq"), ("at", "at"), ("who", "actor"), ("kind", "kind"), ("what", "text")])
 }

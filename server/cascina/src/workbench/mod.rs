@@ -4,9 +4,12 @@
 mod build;
 mod contract;
 mod create;
+mod diff;
 mod inspect;
 mod measure;
+pub mod oci;
 mod project;
+mod sign;
 mod table;
 mod toolchain;
 mod trial;
@@ -79,12 +82,44 @@ pub enum Verb {
         #[arg(long, default_value_t = 2)]
         seconds: u64,
     },
+    /// Make a pair of keys for signing.
+    Keygen {
+        /// For the private half; the public one goes beside it.
+        #[arg(default_value = "cascina.key")]
+        file: PathBuf,
+    },
+    /// Sign a component: what servers can ask for before they let it decide.
+    Sign {
+        #[arg(default_value = ".")]
+        policy: PathBuf,
+        #[arg(long, default_value = "cascina.key")]
+        key: PathBuf,
+    },
+    /// Is a component signed by a key?
+    Verify {
+        #[arg(default_value = ".")]
+        policy: PathBuf,
+        /// The public half.
+        #[arg(long)]
+        key: PathBuf,
+        /// The one beside the component if none is given.
+        #[arg(long)]
+        signature: Option<PathBuf>,
+    },
     /// What it is: hooks, imports, size, settings, author, digest.
     Inspect {
         #[arg(default_value = ".")]
         policy: PathBuf,
     },
 }
+
+/// What a newer component can do that another cannot.
+pub fn diff(output: Output, old: &[u8], new: &[u8]) -> Done {
+    let table = Table::new()?;
+    diff::diff(output, (&table.inspect(old)?, old.len()), (&table.inspect(new)?, new.len()))
+}
+
+pub use sign::beside as signature_beside;
 
 #[derive(Debug, Clone)]
 pub struct Settings(pub Map<String, Value>);
@@ -105,6 +140,9 @@ pub fn run(verb: Verb, output: Output) -> Done {
             measure::check(output, &policy, &settings.0, seed..seed.saturating_add(worlds), save)
         }
         Verb::Bench { policy, settings, seconds } => measure::bench(output, &policy, &settings.0, seconds),
+        Verb::Keygen { file } => sign::keygen(output, &file),
+        Verb::Sign { policy, key } => sign::sign(output, &policy, &key),
+        Verb::Verify { policy, key, signature } => sign::verify(output, &policy, &key, signature.as_deref()),
         Verb::Inspect { policy } => inspect::inspect(output, &policy),
     }
 }

@@ -15,7 +15,8 @@ use crate::client::http::{Done, Failure};
 use crate::client::show::Output;
 
 /// Before the 32 bytes of a key in PKCS#8.
-const PKCS8: [u8; 16] = [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+const PKCS8: [u8; 16] =
+    [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 const SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
 fn read(path: &Path) -> Done<String> {
@@ -51,7 +52,8 @@ fn signing_key(path: &Path) -> Done<SigningKey> {
     let wrong = || Failure::Usage(format!("{}: no ed25519 private key in PEM (PKCS#8)", path.display()));
     let base64: String = text.lines().map(str::trim).filter(|line| !line.starts_with("-----")).collect();
     let bytes = STANDARD.decode(base64).map_err(|_| wrong())?;
-    let secret: [u8; 32] = bytes.strip_prefix(&PKCS8[..]).and_then(|raw| raw.get(..32)?.try_into().ok()).ok_or_else(wrong)?;
+    let secret: [u8; 32] =
+        bytes.strip_prefix(&PKCS8[..]).and_then(|raw| raw.get(..32)?.try_into().ok()).ok_or_else(wrong)?;
     Ok(SigningKey::from_bytes(&secret))
 }
 
@@ -66,8 +68,12 @@ pub fn sign(output: Output, policy: &Path, key: &Path) -> Done {
     let signature = STANDARD.encode(signing_key(key)?.sign(&component(policy)?).to_bytes());
     let path = beside(policy)?;
     // An older one is of other bytes, or the same.
-    std::fs::write(&path, format!("{signature}\n")).map_err(|error| Failure::Fault(format!("{}: {error}", path.display())))?;
-    output.said(&format!("{} is the signature; `cascina policy push` sends it along", path.display()), &json!({"signature": path}))
+    std::fs::write(&path, format!("{signature}\n"))
+        .map_err(|error| Failure::Fault(format!("{}: {error}", path.display())))?;
+    output.said(
+        &format!("{} is the signature; `cascina policy push` sends it along", path.display()),
+        &json!({"signature": path}),
+    )
 }
 
 pub fn verify(output: Output, policy: &Path, key: &Path, signature: Option<&Path>) -> Done {

@@ -41,9 +41,14 @@ impl Table {
     }
 }
 
+/// The file of a component, or the one that a folder is built into.
+pub fn file(policy: &Path) -> Done<PathBuf> {
+    if policy.is_dir() { Ok(Project::read(policy)?.component(policy)) } else { Ok(policy.to_owned()) }
+}
+
 /// The bytes of a component, by its file or by the folder that it was built in.
 pub fn component(policy: &Path) -> Done<Vec<u8>> {
-    let file = if policy.is_dir() { Project::read(policy)?.component(policy) } else { policy.to_owned() };
+    let file = file(policy)?;
     std::fs::read(&file).map_err(|error| {
         let hint = if policy.is_dir() { "; build it first: `cascina policy build`" } else { "" };
         Failure::Usage(format!("cannot read {}: {error}{hint}", file.display()))

@@ -13,7 +13,18 @@ use crate::tx::Tx;
 
 pub fn add(tx: &mut Tx<'_>, who: &Principal, version: &PolicyVersion) -> Result<Outcome, Refusal> {
     may_upload(who)?;
-    if tx.state().rows.policies.contains_key(&version.digest) {
+    if let Some(known) = tx.state().rows.policies.get(&version.digest).cloned() {
+        // The same bytes; somebody more may vouch for them now.
+        let news = version.about.signatures.iter().filter(|one| !known.about.signatures.contains(one));
+        let news: Vec<_> = news.cloned().collect();
+        if !news.is_empty() {
+            let names: Vec<&str> = news.iter().map(|one| one.signer.as_str()).collect();
+            let text = format!("policy {} is signed by {}", version.label(), names.join(", "));
+            let mut row = PolicyVersion::clone(&known);
+            row.about.signatures.extend(news.iter().cloned());
+            tx.put(row);
+            tx.tell(told("policy.signed", version.label(), text));
+        }
         return Ok(outcome(version.label()));
     }
     if let Some(other) = tx.state().indexes.policy_labels.get(&version.label()) {

@@ -201,6 +201,7 @@ async fn start(folder: &tempfile::TempDir, hosts: &SimDriver, public: u8, polici
         call_deadline: Duration::from_millis(300),
         reconcile_every: Duration::from_secs(3600),
         gates: Vec::new(),
+        supply: Default::default(),
         crash_at: None,
     })
     .await

@@ -32,7 +32,9 @@ pub struct Case {
     pub name: String,
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub settings: Map<String, Value>,
+    #[serde(skip_serializing_if = "is_default")]
     pub context: Context,
+    #[serde(skip_serializing_if = "is_default")]
     pub subject: Subject,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admit_tenant: Option<AdmitTenant>,
@@ -46,6 +48,10 @@ pub struct Case {
     pub rank: Option<Rank>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expect: Option<Expect>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// A file of cases.
