@@ -34,6 +34,12 @@ else
     missing C "apt-get install clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32 did not bring it"
 fi
 
+# A registry on loopback, for the test of `oci://`.
+if [ ! -x /usr/bin/docker-registry ] && command -v apt-get >/dev/null; then
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends docker-registry >/dev/null ||
+        missing "OCI registry" "apt-get install docker-registry did not bring it"
+fi
+
 # Python: componentize-py in a folder of its own.
 python=$folder/python
 if [ ! -x "$python/bin/componentize-py" ] ||

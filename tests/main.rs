@@ -15,6 +15,7 @@ mod floors;
 mod hostile;
 mod http;
 mod languages;
+mod policies;
 mod races;
 mod roles;
 mod server;
