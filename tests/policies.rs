@@ -63,10 +63,11 @@ fn a_replay_shows_what_would_change_and_gates_ask_for_it() {
     assert_eq!(code, 0, "{text}");
     assert!(text.contains("0 would change"), "{text}");
 
-    let promote = json!({"policy": strict});
+    let promote = json!({"policy": strict, "settings": {}});
     let problem = server.admin.patch(&format!("/v1/bindings/{at}"), promote.clone()).refused(409);
     assert!(problem["detail"].as_str().unwrap().contains("policy replay"), "{problem}");
-    let (code, text) = said(&server, &["policy", "replay", strict, "--binding", &at, "--since", "1d"]);
+    let (code, text) =
+        said(&server, &["policy", "replay", strict, "--binding", &at, "--since", "1d", "--settings", "{}"]);
     assert_eq!(code, 0, "{text}");
     assert!(text.contains("alpha-tenant") && !text.contains(" 0 new denials"), "{text}");
     let problem = server.admin.patch(&format!("/v1/bindings/{at}"), promote).refused(409);
@@ -94,7 +95,7 @@ fn shadow_canary_promote_and_back() {
     let trial = format!("/v1/bindings/{at}/trial");
 
     // An author may shadow, and no more.
-    author.put(&trial, json!({"policy": strict, "stage": "shadow"})).good();
+    author.put(&trial, json!({"policy": strict, "settings": {}, "stage": "shadow"})).good();
     author.put(&trial, json!({"stage": "canary", "percent": 100})).refused(403);
     author.post(&format!("/v1/bindings/{at}/promote"), json!({})).refused(403);
     server.farm("beta", lines("m1.small", 1));
@@ -145,14 +146,17 @@ fn a_candidate_that_traps_goes_by_itself_and_panic_clears_the_table() {
     let bad = server.admin.upload(&Parts::rank_when_it_counts(LOOP).build()).good();
     let trial = format!("/v1/bindings/{at}/trial");
     // In the shadow it is told so, and behaves; deciding, it does not.
-    server.admin.put(&trial, json!({"policy": bad["id"], "stage": "canary", "percent": 100})).good();
-    server.admin.post("/v1/farms/alpha/instances", lines("m1.small", 1)[0].clone()).refused(409);
+    let begin = json!({"policy": bad["id"], "settings": {}, "stage": "canary", "percent": 100});
+    server.admin.put(&trial, begin).good();
+    // What is bound to stand aside when it fails does so; the trial is over.
+    let outcome = server.admin.post("/v1/farms/alpha/instances", lines("m1.small", 1)[0].clone()).good();
+    server.operation(&outcome["operation"]);
     wait(|| (server.admin.get(&trial).status == 404).then_some(()));
     let outcome = server.admin.post("/v1/farms/alpha/instances", lines("m1.small", 1)[0].clone()).good();
     server.operation(&outcome["operation"]);
     assert_eq!(binding(&server, &at)["quarantined"], Value::Null, "the active one is not to blame");
 
-    server.admin.patch(&format!("/v1/bindings/{at}"), json!({"policy": bad["id"]})).good();
+    server.admin.patch(&format!("/v1/bindings/{at}"), json!({"policy": bad["id"], "settings": {}})).good();
     let own = json!({"name": "own", "hook": "quota", "policy": "quota-tiers", "tenant": "alpha-tenant"});
     server.admin.post("/v1/bindings", own).good();
     let (code, text) = said(&server, &["policy", "panic"]);
@@ -187,7 +191,7 @@ fn what_decides_is_signed_and_comes_through_a_registry() {
     let bind = json!({"name": "mine", "hook": "placement", "policy": id});
     let problem = server.admin.post("/v1/bindings", bind.clone()).refused(403);
     assert!(problem["detail"].as_str().unwrap().contains("signed by release"), "{problem}");
-    let shadow = json!({"policy": id, "stage": "shadow"});
+    let shadow = json!({"policy": id, "settings": {}, "stage": "shadow"});
     server.admin.put(&format!("/v1/bindings/{}/trial", placement(&server)), shadow).good();
 
     // By way of a registry, if there is one to be had.

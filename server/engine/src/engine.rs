@@ -470,7 +470,10 @@ impl Engine {
         let party = Party::again(&decision);
         let asking = gather(&state, decision.at, party, decision.operation, decision.question.clone());
         let named = |binding: &&Arc<Binding>| {
-            may(binding) && wanted.is_none_or(|text| binding.name.as_str() == text || binding.id.to_string() == text)
+            // A candidate was asked the same as what is active, but for its settings.
+            !binding.is_candidate()
+                && may(binding)
+                && wanted.is_none_or(|text| binding.name.as_str() == text || binding.id.to_string() == text)
         };
         match asking.chain.iter().filter(named).collect::<Vec<_>>()[..] {
             [binding] => Ok(case::of(&asking, &decision, binding, &Arc::new(state.view()))),

@@ -98,3 +98,51 @@ impl Meter {
         std::mem::take(&mut self.state.lock().due)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cascina_core::policy::{Digest, Fallback, Mode};
+
+    fn binding(id: u64, scope: Scope) -> Binding {
+        Binding {
+            id: BindingId(id),
+            name: "b".parse().unwrap(),
+            hook: Hook::Quota,
+            scope,
+            digest: Digest([0; 32]),
+            policy: "p@1.0.0".into(),
+            settings: "{}".into(),
+            order: 0,
+            weight: 1,
+            mode: Mode::Enforce,
+            on_error: Fallback::Deny,
+            quarantined: None,
+            trial: None,
+            previous: None,
+            created: Timestamp(0),
+            updated: Timestamp(0),
+        }
+    }
+
+    #[test]
+    fn an_owner_has_one_budget_an_hour_for_all_its_bindings() {
+        let meter = Meter::new(Budgets { site: Some(100), ..Budgets::default() });
+        let (one, two) = (binding(1, Scope::Site), binding(2, Scope::Site));
+        let tenants = binding(3, Scope::Tenant(cascina_core::id::TenantId(1)));
+        meter.add(&one, Timestamp(0), 60, 1, false);
+        meter.add(&tenants, Timestamp(0), 1_000, 1, false);
+        assert_eq!(meter.take_due(), []);
+        meter.add(&two, Timestamp(1), 60, 1, true);
+        let due = meter.take_due();
+        assert_eq!(due.len(), 1);
+        assert_eq!(due[0].0, two.id);
+        meter.add(&one, Timestamp(HOUR_MS), 60, 1, false);
+        assert_eq!(meter.take_due(), [], "another hour");
+        let all = meter.all();
+        assert_eq!(
+            all.iter().map(|row| (row.asked, row.failed, row.fuel)).collect::<Vec<_>>(),
+            [(2, 0, 120), (1, 1, 60), (1, 0, 1_000)]
+        );
+    }
+}

@@ -71,3 +71,30 @@ pub fn new(output: Output, name: &str, language: Language, into: &Path) -> Done 
     );
     output.said(&said, &json!({"folder": folder, "language": language.as_str()}))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_the_sdk_is_forgotten() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk/rust/src");
+        let there = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        for name in there {
+            let path = format!("src/{name}");
+            assert!(
+                SDK.iter().any(|(below, _)| *below == path),
+                "sdk/rust/{path} is not among the files of a new crate"
+            );
+        }
+    }
+
+    #[test]
+    fn every_template_is_called_what_is_replaced() {
+        for files in [RUST, PYTHON, JAVASCRIPT, C] {
+            let (_, project) = files.iter().find(|(name, _)| *name == "policy.toml").unwrap();
+            assert!(project.contains(&format!("name = \"{NAME}\"")), "{project}");
+        }
+        assert!(toml::from_str::<cascina_policy::case::Cases>(CASES).unwrap().case.len() >= 14);
+    }
+}
