@@ -209,13 +209,13 @@ mod tests {
         let signatures = supply.check(b"component", &[sign(&key, b"component")]).unwrap();
         version.about.signatures = signatures;
         assert_eq!(supply.admits(&state, &version, Scope::Site), Ok(()));
-        let locked = |digest| {
+        let locked = |digest, version: &PolicyVersion| {
             let lock = Some([("p@1.0.0".to_owned(), Digest([digest; 32]))].into());
-            Supply { lock, ..supply.clone() }.admits(&state, &version, Scope::Site)
+            Supply { lock, ..supply.clone() }.admits(&state, version, Scope::Site)
         };
-        assert_eq!(locked(1), Ok(()));
-        assert!(locked(2).unwrap_err().to_string().contains("the lock says"));
+        assert_eq!(locked(1, &version), Ok(()));
+        assert!(locked(2, &version).unwrap_err().to_string().contains("the lock says"));
         version.embedded = true;
-        assert_eq!(locked(2), Ok(()), "what ships is the program's own");
+        assert_eq!(locked(2, &version), Ok(()), "what ships is the program's own");
     }
 }
