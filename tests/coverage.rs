@@ -76,6 +76,7 @@ fn things(server: &Server) -> BTreeMap<String, String> {
         ("share".to_owned(), "theory".to_owned()),
         ("binding".to_owned(), text(&first("/v1/bindings")["id"])),
         ("policy".to_owned(), "placement-pack".to_owned()),
+        ("offer".to_owned(), "offer-0".to_owned()),
         ("class".to_owned(), "workers".to_owned()),
         ("flavor".to_owned(), "m1.small".to_owned()),
         ("image".to_owned(), text(&first("/v1/images")["id"])),

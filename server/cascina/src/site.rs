@@ -289,6 +289,7 @@ impl SiteFile {
             receipt_ms: seconds(given.idempotency_s, default.receipt_ms),
             images: Some(given.images.care()?),
             rules: self.reallocation.rules()?,
+            veil: default.veil,
         })
     }
 

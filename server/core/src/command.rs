@@ -15,14 +15,14 @@ use crate::launch::{InstanceChange, Launch};
 use crate::name::Name;
 use crate::network::NatRule;
 use crate::plan::Trigger;
-use crate::policy::{Fallback, Hook, Mode, PolicyVersion, Scope};
+use crate::policy::{Fallback, Hook, Mode, PolicyVersion, Scope, Stage, TrialBounds};
 use crate::principal::Role;
 use crate::security_group::NewRule;
 use crate::site::SiteSpec;
 use crate::snapshot::Disk;
 use crate::tag::Resource;
 use crate::tenant::TenantRequest;
-use crate::units::{Gib, Size};
+use crate::units::{Gib, Size, Timestamp};
 use crate::upkeep::{Switch, Workers};
 use crate::volume::{Pace, VolumeKind};
 
@@ -96,6 +96,30 @@ pub struct BindingChange {
     pub on_error: Option<Fallback>,
     /// Let it out of quarantine.
     pub release: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TrialStep {
+    Begin(Box<NewTrial>),
+    /// The candidate decides for some, or for nobody again.
+    Stage(Stage),
+    /// The candidate takes the place of the active one.
+    Promote,
+    Withdraw {
+        why: String,
+    },
+    /// What was active before becomes active again.
+    Rollback,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewTrial {
+    /// None: the component that is active, with other settings.
+    pub policy: Option<String>,
+    /// None: the settings that are active.
+    pub settings: Option<String>,
+    pub stage: Stage,
+    pub bounds: TrialBounds,
 }
 
 /// What a person may do with a stuck operation.
@@ -429,6 +453,22 @@ pub enum Command {
     },
     Unbind {
         binding: BindingId,
+    },
+    /// A candidate for a binding's place: comes, goes further, goes, or goes back.
+    Trial {
+        binding: BindingId,
+        step: TrialStep,
+    },
+    /// Back to what ships with the program: everything else is switched off.
+    PanicPolicies,
+    /// Quota for an offer that somebody may yet take.
+    HoldOffer {
+        tenant: TenantId,
+        amounts: Vec<(Option<Name>, Amounts)>,
+        expires: Timestamp,
+    },
+    DropHold {
+        hold: HoldId,
     },
 
     /// Ask planners, and keep what comes of it if it is anything.

@@ -245,6 +245,9 @@ pub struct PlacementQuestion {
     pub avoid: Vec<HostId>,
     /// Room that earlier lines of the same request take.
     pub taken: Vec<(HostId, Size)>,
+    /// Room that is held for somebody else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reserved: Vec<(HostId, Size)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -42,6 +42,9 @@ pub struct Site {
     /// What plans may do.
     #[serde(default)]
     pub rules: Rules,
+    /// Drawn at the first start: what pseudonyms are made with, so that nobody can guess them.
+    #[serde(default)]
+    pub veil: u64,
 }
 
 impl Default for Site {
@@ -61,6 +64,7 @@ impl Default for Site {
             receipt_ms: 24 * 3_600_000,
             images: None,
             rules: Rules::default(),
+            veil: 0,
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod health;
 pub mod host;
 pub mod instance;
 pub mod network;
+pub mod offer;
 pub mod operation;
 pub mod plan;
 pub mod policy;
@@ -18,6 +19,7 @@ pub mod session;
 pub mod share;
 pub mod simulation;
 pub mod tenant;
+pub mod trial;
 pub mod user;
 
 use axum::Json;

@@ -105,6 +105,8 @@ impl TestSite {
             sealer: Sealer::new(&[7; 32]),
             reconcile_every: Duration::from_secs(3600),
             power: Arc::new(cascina_engine::power::ByHand),
+            gates: Vec::new(),
+            supply: Default::default(),
             crash_at: None,
         });
         let engine = engine.await.unwrap();

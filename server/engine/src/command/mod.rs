@@ -10,6 +10,7 @@ pub mod instance;
 pub mod key_pair;
 pub mod migrate;
 pub mod observed;
+pub mod offer;
 pub mod plan;
 pub mod policy;
 pub mod rebuild;
@@ -20,6 +21,7 @@ pub mod site;
 pub mod snapshot;
 pub mod tag;
 pub mod tenant;
+pub mod trial;
 pub mod upkeep;
 pub mod user;
 pub mod volume;
@@ -207,6 +209,10 @@ pub fn apply(
         Command::Bind(binding) => Ok(policy::bind(tx, who, binding)?),
         Command::Rebind { binding, change } => Ok(policy::rebind(tx, who, *binding, change)?),
         Command::Unbind { binding } => Ok(policy::unbind(tx, who, *binding)?),
+        Command::Trial { binding, step } => Ok(trial::step(tx, who, *binding, step)?),
+        Command::HoldOffer { tenant, amounts, expires } => Ok(offer::hold(tx, who, *tenant, amounts, *expires)?),
+        Command::DropHold { hold } => Ok(offer::drop(tx, who, *hold)?),
+        Command::PanicPolicies => Ok(trial::panic(tx, who)?),
         Command::Quarantine { binding, why } => Ok(policy::quarantine(tx, who, *binding, why)?),
         Command::Mend { operation, remedy } => {
             admin(who, "mend operations")?;

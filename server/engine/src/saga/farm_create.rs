@@ -95,6 +95,7 @@ impl Saga for FarmCreate {
                     only: Vec::new(),
                     avoid: Vec::new(),
                     taken: Vec::new(),
+                    reserved: Vec::new(),
                 };
                 Ok(Work::Decide(vec![(party(state, operation)?, Question::Place(question))]))
             }

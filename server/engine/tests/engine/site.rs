@@ -212,6 +212,8 @@ async fn start(folder: &tempfile::TempDir, hosts: &SimDriver, public: u8, polici
         call_deadline: Duration::from_millis(300),
         reconcile_every: Duration::from_secs(3600),
         power: Arc::new(cascina_engine::power::ByHand),
+        gates: Vec::new(),
+        supply: Default::default(),
         crash_at: None,
     })
     .await
