@@ -33,7 +33,7 @@ pub enum SagaKind {
 }
 
 impl SagaKind {
-    pub const ALL: [SagaKind; 19] = [
+    pub const ALL: [SagaKind; 21] = [
         SagaKind::FarmCreate,
         SagaKind::FarmDelete,
         SagaKind::InstanceRun,

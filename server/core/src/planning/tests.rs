@@ -93,6 +93,7 @@ fn instance(number: u64, farm: u64, on: u32, size: Size) -> Instance {
         stop_protected: false,
         on_shutdown: OnShutdown::default(),
         client_token: None,
+        metadata: Default::default(),
         launched: Timestamp(0),
         created: Timestamp(0),
         updated: Timestamp(0),

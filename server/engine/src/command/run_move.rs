@@ -94,6 +94,7 @@ fn router_question(
         only,
         avoid: vec![from],
         taken: Vec::new(),
+        reserved: Vec::new(),
     };
     Ok(vec![(party, Question::Place(question))])
 }
@@ -128,6 +129,7 @@ fn restart_question(
         only: Vec::new(),
         avoid: vec![from],
         taken: Vec::new(),
+        reserved: Vec::new(),
     };
     Ok(vec![(party, Question::Place(question))])
 }
