@@ -3,7 +3,7 @@
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= never
 
-.PHONY: demo demo-qemu test test-qemu lint deps clients policies bench soak images qemu
+.PHONY: demo demo-qemu test test-qemu lint deps clients languages policies bench soak images qemu
 
 # A server on simulated hosts, and what people do with it, in about half a minute after building. It
 # goes on until Ctrl-C; `make demo KEEP=0` ends it, `make demo TRACE=folder` replays your own trace.
@@ -31,7 +31,7 @@ qemu: deps clients
 
 # Format, clippy, unit, property and end-to-end tests; the policies are tested, rebuilt with the
 # distribution's compiler where it can be installed, and compared with what is kept.
-test: deps clients lint
+test: deps clients languages lint
 	$(CARGO) test --workspace --no-fail-fast
 	$(CARGO) test --manifest-path policies/Cargo.toml --no-fail-fast
 	sh policies/build.sh --check --install
@@ -71,6 +71,12 @@ $(CLIENTS)/installed: tests/clients/requirements.txt
 	python3 -m venv $(CLIENTS)
 	$(CLIENTS)/bin/pip install --quiet --disable-pip-version-check -r tests/clients/requirements.txt
 	touch $@
+
+# What policies are built with in Python, JavaScript and C; the tests of a language run where it could be had.
+LANGUAGES = target/languages
+languages: $(LANGUAGES)/env
+$(LANGUAGES)/env: sdk/install.sh
+	sh sdk/install.sh $(LANGUAGES)
 
 # Rebuilds policies/dist; says what to install if no compiler for wasm32 is there.
 policies:

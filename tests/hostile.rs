@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::server::{SITE, Server, Site, lines};
 
 #[path = "../server/policy/tests/fixture/mod.rs"]
-mod fixture;
+pub mod fixture;
 
 use fixture::{LOOP, Parts};
 
@@ -42,7 +42,7 @@ fn what_shows_at_upload_is_refused_and_nothing_is_kept() {
     }
     // The world that it may see has no clock: it cannot even be encoded as one of ours.
     assert!(std::panic::catch_unwind(|| import.build()).is_err());
-    let huge = server.admin.upload(&vec![0; (32 << 20) + 1]);
+    let huge = server.admin.upload(&vec![0; (64 << 20) + 1]);
     assert_eq!(huge.status, 413);
     assert_eq!(server.admin.list("/v1/policies").len(), known);
     server.end();

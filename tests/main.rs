@@ -15,6 +15,8 @@ mod floors;
 mod gateway;
 mod hostile;
 mod http;
+mod languages;
+mod policies;
 mod races;
 mod roles;
 mod server;

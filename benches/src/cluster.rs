@@ -112,6 +112,8 @@ pub fn binding(policy: &str, hook: Hook, digest: Digest) -> Binding {
         mode: Mode::Enforce,
         on_error: Fallback::Deny,
         quarantined: None,
+        trial: None,
+        previous: None,
         created: Timestamp(1),
         updated: Timestamp(1),
     }

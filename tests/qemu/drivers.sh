@@ -1,8 +1,8 @@
 #!/bin/bash
 # What drivers make of hosts, tried on real ones: filters with forged frames, images that go from host to host,
 # gateways in namespaces, domains, and all that the libvirt driver does, with moves and copies that are killed half-way.
-# As root. Twelve minutes where processors are emulated, most of it in guests that start and in moves that are killed
-# at twelve moments each.
+# As root. Where processors are emulated the libvirt driver takes eleven minutes on a busy machine of two, most of it in
+# moves that are killed at twelve moments each; domains take 44 s, VLANs 40 s.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 run=$(mktemp -d /tmp/cd.XXXXXX)

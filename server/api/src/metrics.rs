@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
+use crate::rest::trial::owner;
 use crate::router::App;
 use crate::wire::decision::word;
 
@@ -75,6 +76,7 @@ pub fn render(app: &App) -> String {
         }
     }
     gauge(&mut text, "cascina_free_vcpus", "Free vCPUs on hosts that take guests.", "class", &free);
+    policies(&mut text, app);
     for (name, help, value) in [
         ("cascina_operations_unfinished", "Operations under way or stuck.", unfinished as u64),
         ("cascina_events_last", "Number of the last event.", seq),
@@ -82,6 +84,32 @@ pub fn render(app: &App) -> String {
         let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
     }
     text
+}
+
+/// What policies have used, by whose rule it is and what it is about.
+fn policies(text: &mut String, app: &App) {
+    let mut sums: BTreeMap<(String, &'static str), [u64; 4]> = BTreeMap::new();
+    let metered = app.engine.metered();
+    app.engine.read(|state| {
+        for used in metered {
+            let sum = sums.entry((owner(state, used.scope), used.hook.as_str())).or_default();
+            for (sum, more) in sum.iter_mut().zip([used.asked, used.failed, used.fuel, used.micros]) {
+                *sum += more;
+            }
+        }
+    });
+    for (place, name, help) in [
+        (0, "cascina_policy_questions_total", "Questions to policies."),
+        (1, "cascina_policy_failures_total", "Traps, answers outside the contract, and answers that did not come."),
+        (2, "cascina_policy_fuel_total", "Fuel that policies used."),
+        (3, "cascina_policy_microseconds_total", "Time that policies took."),
+    ] {
+        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} counter");
+        for ((owner, hook), sum) in &sums {
+            // Names have no characters that would have to be escaped.
+            let _ = writeln!(text, "{name}{{owner=\"{owner}\",hook=\"{hook}\"}} {}", sum[place]);
+        }
+    }
 }
 
 #[cfg(test)]

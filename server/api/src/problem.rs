@@ -8,6 +8,7 @@ use cascina_engine::{EngineError, Fault};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::wire::offer::Grant;
 use crate::wire::{Amounts, Reason};
 
 /// A problem, as RFC 9457 has it, with what the caller needs to do better.
@@ -37,6 +38,9 @@ pub struct Problem {
     /// What would be granted instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub offer: Option<Amounts>,
+    /// What else would be granted, the nearest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<Grant>,
 }
 
 impl Problem {
@@ -52,6 +56,7 @@ impl Problem {
             decision: None,
             reasons: Vec::new(),
             offer: None,
+            grants: Vec::new(),
         }
     }
 

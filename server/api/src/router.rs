@@ -21,8 +21,8 @@ use crate::auth::Auth;
 use crate::hear_out::HeardOut;
 use crate::problem::Problem;
 use crate::rest::{
-    address, binding, catalog, credentials, decision, farm, health, host, instance, network, operation, policy, quota,
-    session, share, simulation, tenant, user,
+    address, binding, catalog, credentials, decision, farm, health, host, instance, network, offer, operation, plan,
+    policy, quota, session, share, simulation, tenant, trial, user,
 };
 use crate::{events, metrics, openapi};
 
@@ -112,6 +112,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(host::cordon_host))
         .routes(routes!(host::uncordon_host))
         .routes(routes!(host::maintain_host))
+        .routes(routes!(host::drain_host))
+        .routes(routes!(host::fence_host))
         .routes(routes!(host::list_classes))
         .routes(routes!(host::show_class, host::put_class))
         .routes(routes!(share::list_shares, share::put_share))
@@ -120,11 +122,25 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(share::return_share))
         .routes(routes!(policy::list_policies, policy::upload_policy))
         .routes(routes!(policy::show_policy, policy::remove_policy))
+        .routes(routes!(policy::fetch_component))
         .routes(routes!(binding::list_bindings, binding::bind))
         .routes(routes!(binding::show_binding, binding::rebind, binding::unbind))
+        .routes(routes!(trial::replay_policy, trial::show_replay))
+        .routes(routes!(trial::show_trial, trial::begin_trial, trial::withdraw_trial))
+        .routes(routes!(trial::promote_trial))
+        .routes(routes!(trial::roll_back))
+        .routes(routes!(trial::panic_policies))
+        .routes(routes!(trial::policy_use))
+        .routes(routes!(offer::accept_offer))
         .routes(routes!(decision::list_decisions))
         .routes(routes!(decision::show_decision))
         .routes(routes!(decision::replay_decision))
+        .routes(routes!(plan::list_plans, plan::create_plan))
+        .routes(routes!(plan::show_plan))
+        .routes(routes!(plan::approve_plan))
+        .routes(routes!(plan::reject_plan))
+        .routes(routes!(plan::cancel_plan))
+        .routes(routes!(decision::decision_case))
         .routes(routes!(operation::list_operations))
         .routes(routes!(operation::show_operation))
         .routes(routes!(operation::retry_operation))

@@ -7,20 +7,25 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use cascina_core::policy::Digest;
 use cascina_drivers::netns::GatewaySettings;
 use cascina_drivers::router::RouterSettings;
 use cascina_drivers::sim::Latencies;
+use cascina_engine::replay::Gate;
+use cascina_engine::signers::{Signer, Supply, public_key};
+use cascina_policy::{Budgets, Interpreters, Warm};
 use serde::Deserialize;
 
 use crate::ec2::Ec2;
 use crate::hosts::{self, Scheme};
 use crate::metadata;
+use crate::reallocation::Reallocation;
 use crate::site::{
     BindingSection, ClassSection, FlavorSection, HostSection, ImageSection, ShareSection, SiteFile, SiteSection,
 };
 
 /// Sections whose plain values `CASCINA_<SECTION>_<KEY>` overrides.
-const OVERRIDABLE: [&str; 6] = ["server", "ec2", "metadata", "policies", "simulation", "site"];
+const OVERRIDABLE: [&str; 7] = ["server", "ec2", "metadata", "policies", "simulation", "reallocation", "site"];
 /// Variables that begin like an override and are none.
 const OTHERS: [&str; 2] = ["CASCINA_SERVER", "CASCINA_POLICIES"];
 
@@ -38,6 +43,8 @@ pub struct Config {
     /// Guests are answered at 169.254.169.254.
     pub metadata: Option<metadata::Section>,
     pub policies: Policies,
+    pub gates: Vec<GateSection>,
+    pub signers: Vec<SignerSection>,
     pub simulation: Simulation,
     /// What routers on gateway hosts do (`uri = "netns:"`).
     pub gateway: Option<GatewaySettings>,
@@ -55,9 +62,12 @@ struct File {
     ec2: Ec2,
     metadata: Option<metadata::Section>,
     policies: Policies,
+    gate: Vec<GateSection>,
+    signer: Vec<SignerSection>,
     simulation: Simulation,
     gateway: Option<GatewaySettings>,
     libvirt: Option<Libvirt>,
+    reallocation: Reallocation,
     site: SiteSection,
     class: Vec<ClassSection>,
     share: Vec<ShareSection>,
@@ -74,9 +84,12 @@ impl From<File> for Config {
             ec2,
             metadata,
             policies,
+            gate,
+            signer,
             simulation,
             gateway,
             libvirt,
+            reallocation,
             site,
             class,
             share,
@@ -90,10 +103,12 @@ impl From<File> for Config {
             ec2,
             metadata,
             policies,
+            gates: gate,
+            signers: signer,
             simulation,
             gateway,
             libvirt,
-            site: SiteFile { site, class, share, host, flavor, image, binding },
+            site: SiteFile { site, reallocation, class, share, host, flavor, image, binding },
         }
     }
 }
@@ -160,6 +175,89 @@ pub struct Policies {
     pub fuel: u64,
     pub deadline_ms: u64,
     pub quarantine_after: u32,
+    /// The most that components with a manifest get: interpreters. No memory lets none in.
+    pub interpreter_component_mib: usize,
+    pub interpreter_memory_mib: usize,
+    pub interpreter_fuel: u64,
+    pub interpreter_deadline_ms: u64,
+    /// At the same time; others wait.
+    pub interpreters: u32,
+    /// Instances that wait for their next question; none: each question gets a fresh one.
+    pub warm_instances: u32,
+    pub warm_calls: u32,
+    pub warm_s: u64,
+    /// Fuel in an hour for all policies of one owner; what goes beyond is put in quarantine.
+    pub site_fuel_per_hour: Option<u64>,
+    pub share_fuel_per_hour: Option<u64>,
+    pub tenant_fuel_per_hour: Option<u64>,
+    /// Also in scopes for which no signer is on the list.
+    pub require_signatures: bool,
+    /// A file of digests; what is not in it may not decide.
+    pub lock: Option<PathBuf>,
+}
+
+/// Somebody whose signature counts.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignerSection {
+    pub name: String,
+    /// Ed25519: a PEM block, or its bytes in base64.
+    pub key: String,
+    /// `site`, `share:NAME` or `tenant:NAME`, with `*` for any text.
+    #[serde(default = "site_only")]
+    pub scopes: Vec<String>,
+}
+
+fn site_only() -> Vec<String> {
+    vec!["site".into()]
+}
+
+/// As `cascina policy lock` writes it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockFile {
+    #[serde(default)]
+    policy: Vec<Locked>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Locked {
+    policy: String,
+    digest: Digest,
+}
+
+/// What a replay must show before a policy may decide.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GateSection {
+    /// None: every hook.
+    pub hook: Option<cascina_core::policy::Hook>,
+    /// A tenant's name, or a pattern with `*`.
+    #[serde(default = "everybody")]
+    pub tenants: String,
+    pub max_new_denials: u64,
+    #[serde(default = "month")]
+    pub since_days: u64,
+}
+
+fn everybody() -> String {
+    "*".into()
+}
+
+fn month() -> u64 {
+    30
+}
+
+impl GateSection {
+    pub fn gate(&self) -> Gate {
+        Gate {
+            hook: self.hook,
+            tenants: self.tenants.clone(),
+            max_new_denials: self.max_new_denials,
+            since_ms: self.since_days * 24 * 3_600_000,
+        }
+    }
 }
 
 impl Default for Policies {
@@ -171,6 +269,19 @@ impl Default for Policies {
             fuel: bounds.fuel,
             deadline_ms: bounds.deadline_ms,
             quarantine_after: bounds.quarantine_after,
+            interpreter_component_mib: bounds.interpreters.component_bytes >> 20,
+            interpreter_memory_mib: bounds.interpreters.memory_bytes >> 20,
+            interpreter_fuel: bounds.interpreters.fuel,
+            interpreter_deadline_ms: bounds.interpreters.deadline_ms,
+            interpreters: bounds.interpreters.concurrent,
+            warm_instances: bounds.interpreters.warm.instances,
+            warm_calls: bounds.interpreters.warm.calls,
+            warm_s: bounds.interpreters.warm.seconds,
+            site_fuel_per_hour: None,
+            share_fuel_per_hour: None,
+            tenant_fuel_per_hour: None,
+            require_signatures: false,
+            lock: None,
         }
     }
 }
@@ -183,6 +294,19 @@ impl Policies {
             fuel: self.fuel,
             deadline_ms: self.deadline_ms,
             quarantine_after: self.quarantine_after,
+            budgets: Budgets {
+                site: self.site_fuel_per_hour,
+                share: self.share_fuel_per_hour,
+                tenant: self.tenant_fuel_per_hour,
+            },
+            interpreters: Interpreters {
+                component_bytes: self.interpreter_component_mib << 20,
+                memory_bytes: self.interpreter_memory_mib << 20,
+                fuel: self.interpreter_fuel,
+                deadline_ms: self.interpreter_deadline_ms,
+                concurrent: self.interpreters,
+                warm: Warm { instances: self.warm_instances, calls: self.warm_calls, seconds: self.warm_s },
+            },
             ..cascina_policy::Bounds::default()
         }
     }
@@ -240,7 +364,33 @@ impl Config {
         gateway.into_iter().chain(libvirt).collect()
     }
 
+    /// Whose signatures count, and what is locked.
+    pub fn supply(&self) -> anyhow::Result<Supply> {
+        let mut signers = Vec::new();
+        for SignerSection { name, key, scopes } in &self.signers {
+            let key = public_key(key).with_context(|| format!("signer `{name}`: key = `{key}`"))?;
+            let known = |scope: &&String| {
+                scope.as_str() == "*" || *scope == "site" || scope.starts_with("share:") || scope.starts_with("tenant:")
+            };
+            if let Some(wrong) = scopes.iter().find(|scope| !known(scope)) {
+                bail!("signer `{name}`: scopes = `{wrong}`; allowed: site, share:NAME, tenant:NAME, *");
+            }
+            signers.push(Signer { name: name.clone(), key, scopes: scopes.clone() });
+        }
+        let lock = match &self.policies.lock {
+            None => None,
+            Some(path) => {
+                let place = || format!("policies.lock = {}", path.display());
+                let text = std::fs::read_to_string(path).with_context(place)?;
+                let file: LockFile = toml::from_str(&text).with_context(place)?;
+                Some(file.policy.into_iter().map(|locked| (locked.policy, locked.digest)).collect())
+            }
+        };
+        Ok(Supply { signers, always: self.policies.require_signatures, lock })
+    }
+
     fn check(&self) -> anyhow::Result<()> {
+        self.supply()?;
         let positive = |key: &str, value: u64, most: u64| {
             if (1..=most).contains(&value) { Ok(()) } else { bail!("{key} = {value}; allowed: 1 to {most}") }
         };
@@ -252,6 +402,17 @@ impl Config {
         positive("policies.fuel", self.policies.fuel, u64::MAX)?;
         positive("policies.deadline_ms", self.policies.deadline_ms, 60_000)?;
         positive("policies.quarantine_after", self.policies.quarantine_after.into(), 1_000_000)?;
+        positive("policies.interpreter_component_mib", self.policies.interpreter_component_mib as u64, 256)?;
+        positive("policies.interpreter_memory_mib", self.policies.interpreter_memory_mib as u64 + 1, 1025)?;
+        positive("policies.interpreter_fuel", self.policies.interpreter_fuel, u64::MAX)?;
+        positive("policies.interpreter_deadline_ms", self.policies.interpreter_deadline_ms, 60_000)?;
+        positive("policies.interpreters", self.policies.interpreters.into(), 256)?;
+        positive("policies.warm_instances", u64::from(self.policies.warm_instances) + 1, 257)?;
+        positive("policies.warm_calls", self.policies.warm_calls.into(), u64::from(u32::MAX))?;
+        positive("policies.warm_s", self.policies.warm_s, 31_536_000)?;
+        for gate in &self.gates {
+            positive("gate.since_days", gate.since_days, 36_600)?;
+        }
         self.ec2.check()?;
         let scale = self.simulation.time_scale;
         if !(0.0..=1000.0).contains(&scale) {

@@ -12,6 +12,7 @@ mod listen;
 mod metadata;
 mod offline;
 mod ranges;
+mod reallocation;
 #[cfg(feature = "libvirt")]
 mod seed;
 mod serve;
@@ -19,6 +20,7 @@ mod simulate;
 mod simulated;
 mod site;
 mod wiring;
+mod workbench;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -97,7 +99,10 @@ fn main() -> ExitCode {
         }
     };
     let done = match arguments.task {
-        Task::CompilePolicy(bounds) => return cascina_policy::run_compiler_child(&bounds.bounds()),
+        Task::CompilePolicy(told) => {
+            let Some(bounds) = told.bounds() else { return ExitCode::from(2) };
+            return cascina_policy::run_compiler_child(&bounds);
+        }
         Task::Client(noun) => return client(noun, &arguments.connection, format),
         Task::Serve { file } => serve::serve(&file.config),
         Task::CheckConfig { file, start } => offline::check_config(&file.config, start),

@@ -68,7 +68,7 @@ async fn run(config: &Config) -> anyhow::Result<()> {
         }
         None => None,
     };
-    let Running { engine, hosts } = wiring::start(config, wiring::compiler_child(&config.policies)?).await?;
+    let Running { engine, hosts } = wiring::start(config, wiring::compiler_child()?).await?;
     let Keys { auth, admin_token } = keys::open(&config.server.data, config.server.token_ttl_s, engine.now())?;
     let settings = Settings { metadata: config.metadata.is_some(), ..config.ec2.settings() };
     let edge = ec2_listener.is_some().then(|| Edge::start(engine.clone(), settings));

@@ -16,6 +16,7 @@ use cascina_core::units::{Gib, Size, Timestamp};
 use ipnet::Ipv4Net;
 use serde::Deserialize;
 
+use crate::reallocation::Reallocation;
 use crate::{hosts, ranges};
 
 /// The sections that describe the site. What they name is made or brought up to date at every
@@ -23,6 +24,7 @@ use crate::{hosts, ranges};
 #[derive(Debug, Default)]
 pub struct SiteFile {
     pub site: SiteSection,
+    pub reallocation: Reallocation,
     pub class: Vec<ClassSection>,
     pub share: Vec<ShareSection>,
     pub host: Vec<HostSection>,
@@ -286,6 +288,8 @@ impl SiteFile {
             retention_ms: seconds(given.retention_s, default.retention_ms),
             receipt_ms: seconds(given.idempotency_s, default.receipt_ms),
             images: Some(given.images.care()?),
+            rules: self.reallocation.rules()?,
+            veil: default.veil,
         })
     }
 

@@ -15,7 +15,7 @@ use cascina_drivers::sim::{Settings, SimDriver};
 use cascina_engine::{Engine, EngineConfig, SystemClock};
 use cascina_policy::{Bounds, Compiler, Sandbox, SandboxConfig};
 
-use crate::config::{Config, Policies};
+use crate::config::{Config, GateSection};
 use crate::embedded;
 use crate::hosts::Hosts;
 use crate::keys;
@@ -25,29 +25,13 @@ use crate::seed;
 /// The sandbox's bounds as the compiler child is told them: it starts with an empty environment.
 #[derive(clap::Args)]
 pub struct CompileBounds {
-    component_mib: usize,
-    memory_mib: usize,
-    fuel: u64,
-    deadline_ms: u64,
-    quarantine_after: u32,
+    #[arg(num_args = 6, required = true)]
+    numbers: Vec<u64>,
 }
 
 impl CompileBounds {
-    pub fn bounds(&self) -> Bounds {
-        let &CompileBounds { component_mib, memory_mib, fuel, deadline_ms, quarantine_after } = self;
-        Policies { component_mib, memory_mib, fuel, deadline_ms, quarantine_after }.bounds()
-    }
-
-    fn arguments(policies: &Policies) -> Vec<String> {
-        let Policies { component_mib, memory_mib, fuel, deadline_ms, quarantine_after } = policies;
-        vec![
-            "compile-policy".into(),
-            component_mib.to_string(),
-            memory_mib.to_string(),
-            fuel.to_string(),
-            deadline_ms.to_string(),
-            quarantine_after.to_string(),
-        ]
+    pub fn bounds(&self) -> Option<Bounds> {
+        Some(Bounds::of_compiler(self.numbers.as_slice().try_into().ok()?))
     }
 }
 
@@ -89,6 +73,9 @@ pub async fn start(config: &Config, compiler: Compiler) -> anyhow::Result<Runnin
         call_deadline: server.call_deadline(),
         sealer: keys::sealer(&server.data)?,
         reconcile_every: server.reconcile_every(),
+        power: Arc::new(config.site.reallocation.power()),
+        gates: config.gates.iter().map(GateSection::gate).collect(),
+        supply: config.supply()?,
         crash_at: std::env::var("CASCINA_CRASH_AT").ok(),
     };
     let engine = Engine::start(engine).await.context("the engine does not start")?;
@@ -103,9 +90,9 @@ fn libvirt(settings: LibvirtSettings) -> anyhow::Result<LibvirtDriver> {
 }
 
 /// This program again, as the child that compiles policies.
-pub fn compiler_child(policies: &Policies) -> anyhow::Result<Compiler> {
+pub fn compiler_child() -> anyhow::Result<Compiler> {
     let program = std::env::current_exe().context("where this program is cannot be found out")?;
-    Ok(Compiler::Child(program, CompileBounds::arguments(policies)))
+    Ok(Compiler::Child(program, vec!["compile-policy".into()]))
 }
 
 /// A first start in a temporary folder, and an end. Finds what only the engine and the policies
@@ -113,7 +100,7 @@ pub fn compiler_child(policies: &Policies) -> anyhow::Result<Compiler> {
 pub fn rehearse(mut config: Config) -> anyhow::Result<()> {
     let folder = tempfile::tempdir().context("no temporary folder")?;
     config.server.data = folder.path().join("data");
-    let compiler = compiler_child(&config.policies)?;
+    let compiler = compiler_child()?;
     let runtime = tokio::runtime::Runtime::new().context("no threads")?;
     runtime.block_on(async {
         let running = start(&config, compiler).await?;

@@ -14,14 +14,16 @@ use crate::key_pair::KeyKind;
 use crate::launch::{InstanceChange, Launch};
 use crate::name::Name;
 use crate::network::NatRule;
-use crate::policy::{Fallback, Hook, Mode, PolicyVersion, Scope};
+use crate::plan::Trigger;
+use crate::policy::{Fallback, Hook, Mode, PolicyVersion, Scope, Stage, TrialBounds};
 use crate::principal::Role;
 use crate::security_group::NewRule;
 use crate::site::SiteSpec;
 use crate::snapshot::Disk;
 use crate::tag::Resource;
 use crate::tenant::TenantRequest;
-use crate::units::{Gib, Size};
+use crate::units::{Gib, Size, Timestamp};
+use crate::upkeep::{Switch, Workers};
 use crate::volume::{Pace, VolumeKind};
 
 /// A farm as people ask for it: names are looked up by the engine.
@@ -94,6 +96,30 @@ pub struct BindingChange {
     pub on_error: Option<Fallback>,
     /// Let it out of quarantine.
     pub release: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TrialStep {
+    Begin(Box<NewTrial>),
+    /// The candidate decides for some, or for nobody again.
+    Stage(Stage),
+    /// The candidate takes the place of the active one.
+    Promote,
+    Withdraw {
+        why: String,
+    },
+    /// What was active before becomes active again.
+    Rollback,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewTrial {
+    /// None: the component that is active, with other settings.
+    pub policy: Option<String>,
+    /// None: the settings that are active.
+    pub settings: Option<String>,
+    pub stage: Stage,
+    pub bounds: TrialBounds,
 }
 
 /// What a person may do with a stuck operation.
@@ -428,6 +454,54 @@ pub enum Command {
     Unbind {
         binding: BindingId,
     },
+    /// A candidate for a binding's place: comes, goes further, goes, or goes back.
+    Trial {
+        binding: BindingId,
+        step: TrialStep,
+    },
+    /// Back to what ships with the program: everything else is switched off.
+    PanicPolicies,
+    /// Quota for an offer that somebody may yet take.
+    HoldOffer {
+        tenant: TenantId,
+        amounts: Vec<(Option<Name>, Amounts)>,
+        expires: Timestamp,
+    },
+    DropHold {
+        hold: HoldId,
+    },
+
+    /// Ask planners, and keep what comes of it if it is anything.
+    ProposePlan {
+        trigger: Trigger,
+        /// None: all bindings of the hook.
+        binding: Option<Name>,
+        /// None: as many as the site allows.
+        max_moves: Option<u32>,
+    },
+    ApprovePlan {
+        plan: PlanId,
+    },
+    RejectPlan {
+        plan: PlanId,
+        note: Option<String>,
+    },
+    /// Begins nothing more of it.
+    CancelPlan {
+        plan: PlanId,
+        note: Option<String>,
+    },
+    /// It takes nothing new, and what runs there goes elsewhere.
+    DrainHost {
+        host: HostId,
+        workers: Workers,
+        note: Option<String>,
+    },
+    /// It is known that nothing runs there any more.
+    FenceHost {
+        host: HostId,
+        by: String,
+    },
 
     Mend {
         operation: OperationId,
@@ -477,6 +551,36 @@ pub enum Command {
     },
     /// What programs asked, for the books.
     RecordCalls(Vec<Calls>),
+    /// A move of a plan begins.
+    RunMove {
+        plan: PlanId,
+        index: u32,
+    },
+    /// … or cannot.
+    SkipMove {
+        plan: PlanId,
+        index: u32,
+        why: String,
+    },
+    /// Notes what came of a plan's moves, and ends it if all are over.
+    SettlePlan {
+        plan: PlanId,
+    },
+    /// A line of the site's that asks for plans has been seen to.
+    NoteTurn {
+        name: Name,
+        note: String,
+    },
+    /// Nothing runs any more on a host that was to be emptied.
+    EndDrain {
+        host: HostId,
+    },
+    /// What came of switching a host on or off, or of trying to be sure that it is off.
+    Switched {
+        host: HostId,
+        switch: Switch,
+        error: Option<String>,
+    },
     /// The hosts of a farm do not enforce what its security groups say now.
     FirewallSeen {
         network: NetworkId,

@@ -142,7 +142,7 @@ fn owners(state: &State, say: &mut impl FnMut(&'static str, String)) {
     for instance in rows.instances.values().filter(|row| row.is_live() && !rows.farms.contains_key(&row.farm)) {
         say(rule, format!("{} of a farm that is gone", instance.id));
     }
-    for hold in rows.holds.values() {
+    for hold in rows.holds.values().filter(|hold| hold.operation.0 != 0) {
         if rows.operations.get(&hold.operation).is_none_or(|operation| operation.state.is_over()) {
             say(rule, format!("{} of an operation that is over", hold.id));
         }

@@ -6,8 +6,10 @@
 
 pub mod address;
 pub mod audit;
+pub mod cluster;
 pub mod command;
 pub mod contextualization;
+pub mod crontab;
 pub mod decision;
 pub mod event;
 pub mod farm;
@@ -26,6 +28,8 @@ pub mod metadata;
 pub mod name;
 pub mod network;
 pub mod operation;
+pub mod plan;
+pub mod planning;
 pub mod policy;
 pub mod principal;
 pub mod quota;
@@ -39,6 +43,7 @@ pub mod state;
 pub mod tag;
 pub mod tenant;
 pub mod units;
+pub mod upkeep;
 pub mod usage;
 pub mod view;
 pub mod volume;

@@ -142,6 +142,9 @@ pub struct VRouter {
     pub class: Name,
     pub size: Size,
     pub host: Option<HostId>,
+    /// It is being made anew on this host, which keeps room for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound_for: Option<HostId>,
     pub state: RouterState,
     pub forwards: Vec<NatRule>,
     /// Grows with every wanted change …

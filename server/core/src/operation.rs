@@ -28,10 +28,12 @@ pub enum SagaKind {
     VolumeDelete,
     SnapshotCreate,
     SnapshotDelete,
+    RouterMove,
+    InstanceRestart,
 }
 
 impl SagaKind {
-    pub const ALL: [SagaKind; 19] = [
+    pub const ALL: [SagaKind; 21] = [
         SagaKind::FarmCreate,
         SagaKind::FarmDelete,
         SagaKind::InstanceRun,
@@ -51,6 +53,8 @@ impl SagaKind {
         SagaKind::VolumeDelete,
         SagaKind::SnapshotCreate,
         SagaKind::SnapshotDelete,
+        SagaKind::RouterMove,
+        SagaKind::InstanceRestart,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -74,6 +78,8 @@ impl SagaKind {
             SagaKind::VolumeDelete => "volume-delete",
             SagaKind::SnapshotCreate => "snapshot-create",
             SagaKind::SnapshotDelete => "snapshot-delete",
+            SagaKind::RouterMove => "router-move",
+            SagaKind::InstanceRestart => "instance-restart",
         }
     }
 }

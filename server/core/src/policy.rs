@@ -16,10 +16,11 @@ pub enum Hook {
     Quota,
     Placement,
     Reallocation,
+    ChooseVictims,
 }
 
 impl Hook {
-    pub const ALL: [Hook; 4] = [Hook::Admission, Hook::Quota, Hook::Placement, Hook::Reallocation];
+    pub const ALL: [Hook; 5] = [Hook::Admission, Hook::Quota, Hook::Placement, Hook::Reallocation, Hook::ChooseVictims];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -27,6 +28,7 @@ impl Hook {
             Hook::Quota => "quota",
             Hook::Placement => "placement",
             Hook::Reallocation => "reallocation",
+            Hook::ChooseVictims => "choose-victims",
         }
     }
 }
@@ -108,6 +110,33 @@ pub struct PolicyVersion {
     pub embedded: bool,
     pub uploaded_by: String,
     pub created: Timestamp,
+    #[serde(default)]
+    pub about: About,
+}
+
+/// What is known of a component beside what it does.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct About {
+    pub language: String,
+    pub author: String,
+    /// Interfaces that it calls.
+    pub imports: Vec<String>,
+    /// Linear memory that it asks for; 0 is the ordinary bound.
+    pub memory_mib: u32,
+    /// Its instances may be used again.
+    pub warm: bool,
+    pub signatures: Vec<Signature>,
+}
+
+/// Somebody on the site's list vouches for the bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signature {
+    pub signer: String,
+    /// Its ed25519 key, in hex.
+    pub key: String,
+    /// Base64.
+    pub value: String,
 }
 
 impl PolicyVersion {
@@ -171,6 +200,12 @@ pub struct Binding {
     pub on_error: Fallback,
     /// Set when it failed too often in a row; it then answers with its fallback until released.
     pub quarantined: Option<String>,
+    /// Another component, or other settings, on the way to take this one's place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<Trial>,
+    /// What it was before, for the way back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Former>,
     pub created: Timestamp,
     pub updated: Timestamp,
 }
@@ -180,11 +215,142 @@ impl Binding {
     pub fn rank(&self) -> (Scope, u32, BindingId) {
         (self.scope, self.order, self.id)
     }
+
+    /// The binding as it would be with its trial in place: asked beside it, without effect.
+    pub fn candidate(&self) -> Option<Binding> {
+        let trial = self.trial.as_ref()?;
+        let mode = if self.mode == Mode::Off { Mode::Off } else { Mode::Shadow };
+        Some(Binding {
+            digest: trial.digest,
+            policy: trial.policy.clone(),
+            settings: trial.settings.clone(),
+            mode,
+            quarantined: None,
+            ..self.clone()
+        })
+    }
+
+    /// Is this what [`candidate`](Self::candidate) gave? A trial never is what is active already.
+    pub fn is_candidate(&self) -> bool {
+        self.trial.as_ref().is_some_and(|trial| trial.digest == self.digest && trial.settings == self.settings)
+    }
+}
+
+/// A candidate beside what is active.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trial {
+    pub digest: Digest,
+    pub policy: String,
+    pub settings: String,
+    pub stage: Stage,
+    pub bounds: TrialBounds,
+    pub by: String,
+    pub since: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "stage")]
+pub enum Stage {
+    /// Asked beside the active one on every request, without effect.
+    Shadow,
+    /// Its answer counts for some tenants, and the active one is asked beside it without effect.
+    Canary {
+        /// Of all tenants; which ones follows from their names.
+        percent: u32,
+        /// And these: names, or patterns with `*`.
+        tenants: Vec<String>,
+    },
+}
+
+impl Stage {
+    /// Does the candidate decide for this tenant?
+    pub fn takes(&self, binding: BindingId, tenant: &str) -> bool {
+        match self {
+            Stage::Shadow => false,
+            Stage::Canary { percent, tenants } => {
+                // FNV-1a: another hundredth for each binding, and the same one each time.
+                let place = binding.0.to_be_bytes().into_iter().chain(tenant.bytes());
+                let hash = place.fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
+                    (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+                });
+                ((hash >> 32) % 100) < u64::from(*percent) || tenants.iter().any(|pattern| matches(pattern, tenant))
+            }
+        }
+    }
+}
+
+/// When a trial ends by itself, with the active one as it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrialBounds {
+    /// More disagreements than this among a thousand decisions; 1000 never ends it.
+    pub disagreements_permille: u32,
+    /// Decisions before that is looked at.
+    pub after: u32,
+    /// Traps, answers outside the contract, and answers that do not come.
+    pub failures: u32,
+}
+
+impl Default for TrialBounds {
+    fn default() -> TrialBounds {
+        TrialBounds { disagreements_permille: 1000, after: 20, failures: 1 }
+    }
+}
+
+/// What a binding was before it became what it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Former {
+    pub digest: Digest,
+    pub policy: String,
+    pub settings: String,
+    pub until: Timestamp,
+}
+
+/// A name, or a pattern in which `*` stands for any text.
+pub fn matches(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(rest) = parts.next().and_then(|first| name.strip_prefix(first)) else { return false };
+    let mut rest = rest;
+    let mut parts = parts.peekable();
+    if parts.peek().is_none() {
+        return rest.is_empty();
+    }
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            return rest.ends_with(part);
+        }
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    true
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn patterns_match_whole_names() {
+        for (pattern, name) in
+            [("*", ""), ("*", "a"), ("lhcb*", "lhcb-1"), ("*-prod", "a-prod"), ("a*b*c", "axxbyc"), ("a", "a")]
+        {
+            assert!(matches(pattern, name), "{pattern} {name}");
+        }
+        for (pattern, name) in [("", "a"), ("a", "ab"), ("lhcb*", "alhcb"), ("a*b*c", "acb"), ("a*a", "a")] {
+            assert!(!matches(pattern, name), "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn a_canary_takes_about_as_many_as_it_says_and_always_the_same() {
+        let stage = Stage::Canary { percent: 20, tenants: vec!["vip-*".into()] };
+        let takes = |name: &str| stage.takes(BindingId(7), name);
+        let taken = (0..1000).filter(|n| takes(&format!("tenant-{n}"))).count();
+        assert!((150..250).contains(&taken), "{taken}");
+        assert!(takes("vip-1") && !Stage::Shadow.takes(BindingId(7), "vip-1"));
+        assert!((0..100).all(|n| takes(&format!("t{n}")) == takes(&format!("t{n}"))));
+    }
 
     #[test]
     fn digest_text_and_back() {

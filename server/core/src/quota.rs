@@ -111,6 +111,7 @@ pub struct Quota {
 pub struct Hold {
     pub id: HoldId,
     pub tenant: TenantId,
+    /// 0: of an offer that somebody may yet take.
     pub operation: OperationId,
     /// By class; the `None` row holds what belongs to no class (addresses, networks).
     pub amounts: Vec<(Option<Name>, Amounts)>,

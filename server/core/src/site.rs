@@ -9,6 +9,7 @@ use crate::flavor::Flavor;
 use crate::host::{Host, HostClass, Share};
 use crate::image::Image;
 use crate::name::Name;
+use crate::plan::Rules;
 use crate::spread::ImageCare;
 use crate::units::Size;
 
@@ -38,6 +39,12 @@ pub struct Site {
     /// None: nobody looks at images before guests need them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images: Option<ImageCare>,
+    /// What plans may do.
+    #[serde(default)]
+    pub rules: Rules,
+    /// Drawn at the first start: what pseudonyms are made with, so that nobody can guess them.
+    #[serde(default)]
+    pub veil: u64,
 }
 
 impl Default for Site {
@@ -56,6 +63,8 @@ impl Default for Site {
             retention_ms: 3_600_000,
             receipt_ms: 24 * 3_600_000,
             images: None,
+            rules: Rules::default(),
+            veil: 0,
         }
     }
 }

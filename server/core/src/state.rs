@@ -25,6 +25,7 @@ use crate::launch::UserData;
 use crate::name::Name;
 use crate::network::{VRouter, VirtualNetwork};
 use crate::operation::{Operation, SagaKind};
+use crate::plan::{Plan, Shortage, Turn};
 use crate::policy::{Binding, Digest, PolicyVersion};
 use crate::quota::{Hold, Quota};
 use crate::replica::{ImageReplica, ReplicaId};
@@ -34,6 +35,7 @@ use crate::snapshot::Snapshot;
 use crate::tag::{Tags, TagsId};
 use crate::tenant::{AccessKey, Tenant, User};
 use crate::units::{Gib, Size, Timestamp};
+use crate::upkeep::Upkeep;
 use crate::volume::Volume;
 
 /// An answer kept for a client that repeats its request.
@@ -138,6 +140,10 @@ tables! {
     Snapshot "snapshot" snapshots: SnapshotId => Snapshot, |row| row.id;
     ImageReplica "image_replica" replicas: ReplicaId => ImageReplica, |row| row.id();
     Receipt "receipt" receipts: ReceiptId => Receipt, |row| row.id;
+    Plan "plan" plans: PlanId => Plan, |row| row.id;
+    Turn "turn" turns: Name => Turn, |row| row.name.clone();
+    Shortage "shortage" shortages: DecisionId => Shortage, |row| row.decision;
+    Upkeep "upkeep" upkeeps: HostId => Upkeep, |row| row.host;
 }
 
 /// What can have a claim on a host.
@@ -178,6 +184,8 @@ pub struct Indexes {
     /// Unfinished ones only.
     pub operations_by_farm: Index<FarmId, OperationId, SagaKind>,
     pub unfinished: BTreeSet<OperationId>,
+    /// Plans that are not over.
+    pub open_plans: BTreeSet<PlanId>,
     pub guest_ips: BTreeSet<(FarmId, Ipv4Addr)>,
     pub groups_by_farm: Index<FarmId, SecurityGroupId>,
     /// Asked for with every instance that comes or goes.
@@ -373,6 +381,11 @@ impl State {
                     ix.guests_by_host.put(host, Guest::Router(router.id), present.then_some(router.size));
                     self.dirty_hosts.insert(host);
                 }
+                // Where it goes, room is kept for it.
+                if let Some(host) = router.bound_for {
+                    ix.guests_by_host.put(host, Guest::Router(router.id), present.then_some(router.size));
+                    self.dirty_hosts.insert(host);
+                }
             }
             Row::Address(address) => self.index_address(address, present),
             Row::Instance(instance) => {
@@ -432,6 +445,12 @@ impl State {
             Row::Receipt(receipt) => {
                 timed(&mut ix.expiries, receipt.expires, Key::Receipt(receipt.id), present);
             }
+            Row::Plan(plan) => match plan.forget_at {
+                Some(at) => timed(&mut ix.expiries, at, Key::Plan(plan.id), present),
+                None => set(&mut ix.open_plans, plan.id, present),
+            },
+            Row::Turn(_) | Row::Upkeep(_) => {}
+            Row::Shortage(row) => timed(&mut ix.expiries, row.expires, Key::Shortage(row.decision), present),
         }
     }
 

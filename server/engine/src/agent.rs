@@ -5,19 +5,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cascina_core::command::Command;
-use cascina_core::host::Host;
+use cascina_core::host::{Host, HostState};
 use cascina_core::id::HostId;
 use cascina_core::name::Name;
 use cascina_core::principal::Principal;
+use cascina_core::refusal::Refusal;
 use cascina_core::units::Timestamp;
+use cascina_core::upkeep::Switch;
 use cascina_drivers::{DriverError, HostCall, HostEvent, Inventory, Reply};
 use tokio::sync::broadcast;
 use tokio::task::JoinSet;
 
 use crate::command::observed;
 use crate::engine::{Engine, Request, Shared};
+use crate::error::EngineError;
 use crate::look::{self, Silences};
 use crate::need::unanswered;
+use crate::plans;
+use crate::power::Power;
 use crate::reconcile::{ABREAST, Misses, difference, reference, unowned};
 use crate::saga::store_host;
 use crate::spread::{Spreader, Task};
@@ -72,6 +77,25 @@ pub async fn spread(engine: Engine) {
     }
 }
 
+/// Carries plans out, empties hosts, and asks for plans when the site says so.
+pub async fn plan(engine: Engine) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(plans::EVERY_MS)).await;
+        let now = engine.now();
+        for command in engine.read(|state| if plans::idle(state) { Vec::new() } else { plans::due(state, now) }) {
+            let request = Request { principal: Principal::system(), command: command.clone(), idempotency: None };
+            match engine.submit(request).await {
+                Ok(_) | Err(EngineError::Refusal(Refusal::Busy(_))) => {}
+                Err(EngineError::Refusal(refusal)) => match plans::skip(&command, &refusal.to_string()) {
+                    Some(command) => ask(&engine, command).await,
+                    None => tracing::warn!(refusal = %refusal, "a plan's command was refused"),
+                },
+                Err(error) => tracing::warn!(error = %error, "a plan's command was not taken"),
+            }
+        }
+    }
+}
+
 async fn perform(shared: &Arc<Shared>, task: Task) -> Result<Reply, DriverError> {
     let (caller, host, name, call) = (Arc::clone(shared), task.host.clone(), task.call.as_str(), task.call);
     let asked = host.clone();
@@ -85,6 +109,27 @@ async fn perform(shared: &Arc<Shared>, task: Task) -> Result<Reply, DriverError>
         Ok(Err(_)) => Err(unanswered(&host, name, shared.call_deadline)),
         Err(error) => {
             Err(DriverError::Unreachable { host: host.name, call: name, why: format!("its driver failed: {error}") })
+        }
+    }
+}
+
+/// Switches hosts on and off, and makes sure that lost ones are off, by the site's programs.
+pub async fn switch(engine: Engine, power: Arc<dyn Power>) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(plans::EVERY_MS)).await;
+        let now = engine.now();
+        for (host, switch) in engine.read(|state| plans::switches(state, now, &*power)) {
+            let name = host.name.clone();
+            let error = power.switch(&reference(&host), switch).await.err();
+            if let Some(error) = &error {
+                tracing::warn!(host.name = %name, error = %error, "a host could not be switched");
+            }
+            let by = power.by(&host.class).unwrap_or_else(|| "nobody".into());
+            let fences = switch == Switch::Off && error.is_none() && host.state == HostState::Down;
+            ask(&engine, Command::Switched { host: host.id, switch, error }).await;
+            if fences {
+                ask(&engine, Command::FenceHost { host: host.id, by }).await;
+            }
         }
     }
 }

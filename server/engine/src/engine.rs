@@ -6,20 +6,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use cascina_core::command::{Command, NewBinding, Outcome};
+use cascina_core::command::{Command, NewBinding, Outcome, TrialStep};
 use cascina_core::decision::{Decided, Decision, Opinion};
 use cascina_core::event::Event;
-use cascina_core::id::{DecisionId, InstanceId, OperationId, ReceiptId, UserId};
+use cascina_core::id::{DecisionId, InstanceId, OperationId, PlanId, ReceiptId, UserId};
 use cascina_core::instance::InstanceState;
-use cascina_core::policy::Digest;
+use cascina_core::plan::Plan;
+use cascina_core::policy::{Binding, Digest};
 use cascina_core::principal::Principal;
+use cascina_core::refusal::Refusal;
 use cascina_core::site::SiteSpec;
 use cascina_core::state::{Guest, State};
 use cascina_core::tenant::AccessKey;
 use cascina_core::units::Timestamp;
 use cascina_core::view::ClusterView;
 use cascina_drivers::{DriverError, HostCall, Hypervisor, Reply};
-use cascina_policy::Sandbox;
+use cascina_policy::case::Case;
+use cascina_policy::{Metered, Sandbox, TrialTally};
 use cascina_store::{DecisionFilter, EventFilter, Reader, Store};
 use parking_lot::{Mutex, RwLock};
 use rand::rngs::StdRng;
@@ -34,12 +37,17 @@ use crate::error::{EngineError, Fault};
 use crate::kernel::{Kernel, Proposal, Ticket, repeated};
 use crate::need::Rota;
 use crate::number::Numbers;
+use crate::offers::Offers;
 use crate::policies::check_settings;
+use crate::power::Power;
 use crate::reconcile::reference;
+use crate::replay::Gate;
+use crate::replays::Replays;
 use crate::seal::{NewSecret, Sealer};
+use crate::signers::Supply;
 use crate::verdict::{Moment, Party, decide_all, gather, gather_all};
 use crate::writer::{self, Message};
-use crate::{agent, runner};
+use crate::{agent, case, runner};
 
 /// Lost races before a client is asked to try again.
 pub const RACES: u32 = 50;
@@ -61,6 +69,12 @@ pub struct EngineConfig {
     /// Seals the secrets of access keys.
     pub sealer: Sealer,
     pub reconcile_every: Duration,
+    /// Switches hosts on and off.
+    pub power: Arc<dyn Power>,
+    /// What a replay must show before a policy may decide.
+    pub gates: Vec<Gate>,
+    /// Whose signatures count, and what is locked.
+    pub supply: Supply,
     /// For crash tests: where the process ends itself.
     pub crash_at: Option<String>,
 }
@@ -102,6 +116,10 @@ pub struct Shared {
     pub sealer: Sealer,
     pub calls: Semaphore,
     pub crash_at: Option<String>,
+    pub gates: Vec<Gate>,
+    pub supply: Supply,
+    pub(crate) replays: Replays,
+    pub(crate) offers: Offers,
     outbox: mpsc::Sender<Message>,
     numbers: Mutex<Numbers>,
     rota: Mutex<Rota>,
@@ -174,12 +192,16 @@ impl Shared {
         self.store_sound.store(sound, Ordering::Relaxed);
     }
 
-    /// Persists that the sandbox gave up on a binding.
+    /// Persists that the sandbox gave up on a binding, or on a candidate for its place.
     pub fn drain_quarantine(&self) {
-        for (binding, why) in self.sandbox.quarantine_due() {
+        let quarantines = self.sandbox.quarantine_due().into_iter();
+        let quarantines = quarantines.map(|(binding, why)| Command::Quarantine { binding, why });
+        let trials = self.sandbox.trials_due().into_iter();
+        let trials = trials.map(|(binding, why)| Command::Trial { binding, step: TrialStep::Withdraw { why } });
+        for command in quarantines.chain(trials) {
             let Some(shared) = self.weak.get().and_then(std::sync::Weak::upgrade) else { return };
             self.runtime.spawn(async move {
-                let command = Box::new(Command::Quarantine { binding, why });
+                let command = Box::new(command);
                 let who = Principal::system();
                 let proposal = Proposal::Command { who, command, decisions: Vec::new(), ticket: None };
                 if let Err(error) = shared.propose(proposal).await {
@@ -223,6 +245,10 @@ impl Engine {
             sealer: config.sealer,
             calls: Semaphore::new(CALLS),
             crash_at: config.crash_at,
+            gates: config.gates,
+            supply: config.supply,
+            replays: Replays::default(),
+            offers: Offers::default(),
             outbox,
             numbers: Mutex::new(numbers),
             rota: Mutex::new(Rota::default()),
@@ -246,6 +272,8 @@ impl Engine {
         engine.shared.retry_operations();
         tokio::spawn(agent::sweep(engine.clone()));
         tokio::spawn(agent::spread(engine.clone()));
+        tokio::spawn(agent::plan(engine.clone()));
+        tokio::spawn(agent::switch(engine.clone(), config.power));
         tokio::spawn(agent::reconcile(engine.clone(), config.reconcile_every));
         engine.shared.ready.store(true, Ordering::Relaxed);
         Ok(engine)
@@ -269,6 +297,7 @@ impl Engine {
             return Ok(outcome);
         }
         check_settings(&self.shared.published.read(), &self.shared.sandbox, &request.command)?;
+        self.check_gates(&request.command)?;
         for _ in 0..RACES {
             let decisions = self.decide(&request.principal, &request.command, false).await?;
             let proposal = Proposal::Command {
@@ -313,6 +342,29 @@ impl Engine {
         Err(Fault::Unavailable("too many others want the same hosts".into()).into())
     }
 
+    /// The plan that would be made, without making it.
+    ///
+    /// # Errors
+    ///
+    /// What `submit` would have refused.
+    pub async fn draft(&self, request: &Request) -> Result<Option<Plan>, EngineError> {
+        let decisions = self.decide(&request.principal, &request.command, true).await?;
+        let decisions = decisions.into_iter().map(Arc::new).collect();
+        let (who, command) = (request.principal.clone(), Box::new(request.command.clone()));
+        let (shared, now) = (Arc::clone(&self.shared), self.shared.clock.now());
+        let drawn = self.shared.blocking(move || {
+            let mut kernel = Kernel::new(shared.published.read().clone(), fresh_seed());
+            let outcome = kernel.take(now, &Proposal::Command { who, command, decisions, ticket: None }).0?;
+            let id = outcome.subject.parse().ok();
+            Ok(id.and_then(|id: PlanId| kernel.state.rows.plans.get(&id).map(|plan| Plan::clone(plan))))
+        });
+        match drawn.await? {
+            Ok(plan) => Ok(plan),
+            Err(Setback::Refused(refusal)) => Err(refusal.into()),
+            Err(Setback::Stale) => Err(Fault::Unavailable("things changed meanwhile; ask again".into()).into()),
+        }
+    }
+
     async fn decide(&self, who: &Principal, command: &Command, dry_run: bool) -> Result<Vec<Decision>, EngineError> {
         let shared = &self.shared;
         let now = shared.clock.now();
@@ -322,7 +374,10 @@ impl Engine {
             if questions.is_empty() {
                 return Ok(Vec::new());
             }
-            (gather_all(&state, now, None, questions), shared.view.load_full())
+            let mut askings = gather_all(&state, now, None, questions);
+            let reserved = shared.offers.reserved(now);
+            askings.iter_mut().for_each(|asking| asking.keep_clear_of(&reserved));
+            (askings, shared.view.load_full())
         };
         let decider = Arc::clone(shared);
         let decisions = shared
@@ -387,6 +442,16 @@ impl Engine {
         self.shared.ready.load(Ordering::Relaxed) && self.shared.store_sound.load(Ordering::Relaxed)
     }
 
+    /// How the trial of a binding goes.
+    pub fn trial(&self, binding: &Binding) -> TrialTally {
+        self.shared.sandbox.trial(binding)
+    }
+
+    /// What bindings have used since the start.
+    pub fn metered(&self) -> Vec<Metered> {
+        self.shared.sandbox.metered()
+    }
+
     pub fn reader(&self) -> &Reader {
         &self.shared.reader
     }
@@ -416,10 +481,50 @@ impl Engine {
         self.look_up(move |reader| reader.events(&filter)).await
     }
 
+    /// What a policy was asked for a decision, from the state at its revision. `may` says whose bindings the
+    /// caller may look through; with several left, `wanted` names one.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such decision, or none or several bindings are left.
+    pub async fn case(
+        &self,
+        id: DecisionId,
+        wanted: Option<&str>,
+        may: impl Fn(&Binding) -> bool,
+    ) -> Result<Case, EngineError> {
+        let missing = || Refusal::not_found("decision", id);
+        let decision = self.decision(id).await?.ok_or_else(missing)?;
+        let revision = decision.revision;
+        let state = self.look_up(move |reader| reader.state_at(revision)).await?;
+        let party = Party::again(&decision);
+        let asking = gather(&state, decision.at, party, decision.operation, decision.question.clone());
+        let named = |binding: &&Arc<Binding>| {
+            // A candidate was asked the same as what is active, but for its settings.
+            !binding.is_candidate()
+                && may(binding)
+                && wanted.is_none_or(|text| binding.name.as_str() == text || binding.id.to_string() == text)
+        };
+        match asking.chain.iter().filter(named).collect::<Vec<_>>()[..] {
+            [binding] => Ok(case::of(&asking, &decision, binding, &Arc::new(state.view()))),
+            [] => Err(missing().into()),
+            ref several => {
+                let names: Vec<_> = several.iter().map(|binding| binding.name.as_str()).collect();
+                Err(Refusal::invalid("binding", wanted.unwrap_or_default(), format!("one of {}", names.join(", ")))
+                    .into())
+            }
+        }
+    }
+
+    /// The bytes of a component that was uploaded.
+    pub async fn component(&self, digest: Digest) -> Result<Option<Vec<u8>>, EngineError> {
+        self.look_up(move |reader| reader.component(&digest)).await
+    }
+
     /// Makes a decision again from the state at its revision, with the same components and seed.
     pub async fn replay(&self, id: DecisionId) -> Result<Replay, EngineError> {
         let Some(decision) = self.decision(id).await? else {
-            return Err(cascina_core::refusal::Refusal::not_found("decision", id).into());
+            return Err(Refusal::not_found("decision", id).into());
         };
         let revision = decision.revision;
         let state = self.look_up(move |reader| reader.state_at(revision)).await?;
@@ -432,12 +537,22 @@ impl Engine {
                 let moment = Moment { now: decision.at, revision, seed: decision.seed, id, dry_run: false };
                 let asking = gather(&state, decision.at, party, decision.operation, decision.question.clone());
                 let again = asking.decide(&shared.sandbox, &view, moment);
-                let same = again.decided == decision.decided && again.opinions == decision.opinions;
+                let same = again.decided == decision.decided
+                    && same_opinions(&shared.sandbox, &again.opinions, &decision.opinions);
                 Replay { same, decided: again.decided, opinions: again.opinions }
             }
         });
         Ok(replay.await?)
     }
+}
+
+/// Instances that are used again need not take the same way twice: there, fuel does not count.
+fn same_opinions(sandbox: &Sandbox, one: &[Opinion], other: &[Opinion]) -> bool {
+    one.len() == other.len()
+        && one.iter().zip(other).all(|(one, other)| {
+            let fuel = if sandbox.is_warm(&one.digest) { other.fuel } else { one.fuel };
+            Opinion { fuel, ..one.clone() } == *other
+        })
 }
 
 /// One key of one caller; another caller's same key is another.

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use cascina_core::command::{Command, NewBinding, Outcome};
+use cascina_core::command::{Command, NewBinding, Outcome, TrialStep};
 use cascina_core::event::Change;
-use cascina_core::policy::PolicyVersion;
+use cascina_core::policy::{About, PolicyVersion};
 use cascina_core::principal::Principal;
 use cascina_core::refusal::Refusal;
 use cascina_core::state::State;
 use cascina_core::units::Timestamp;
-use cascina_policy::{Inspected, Sandbox};
+use cascina_policy::{Inspected, Manifest, Sandbox};
 
 use crate::command::policy::{find, may_upload};
 use crate::engine::{Engine, Request};
@@ -17,10 +17,17 @@ use crate::error::{EngineError, Fault};
 
 impl Engine {
     /// Checks a component and keeps it. Nothing is bound by that.
-    pub async fn upload_policy(&self, principal: &Principal, bytes: Vec<u8>) -> Result<Outcome, EngineError> {
+    pub async fn upload_policy(
+        &self,
+        principal: &Principal,
+        bytes: Vec<u8>,
+        signatures: Vec<String>,
+    ) -> Result<Outcome, EngineError> {
         may_upload(principal)?;
+        let signatures = self.shared().supply.check(&bytes, &signatures)?;
         let inspected = self.keep_component(bytes).await?;
-        let version = inspected.version(false, &principal.name, self.now());
+        let mut version = inspected.version(false, &principal.name, self.now());
+        version.about.signatures = signatures;
         let command = Command::AddPolicy(Box::new(version));
         self.submit(Request { principal: principal.clone(), command, idempotency: None }).await
     }
@@ -90,7 +97,10 @@ pub struct Checked {
 
 impl Checked {
     pub fn version(&self, embedded: bool, uploaded_by: &str, now: Timestamp) -> PolicyVersion {
-        let Inspected { digest, name, version, summary, hooks, settings_schema } = self.inspected.clone();
+        let Inspected { digest, name, version, summary, hooks, settings_schema, imports, manifest } =
+            self.inspected.clone();
+        let Manifest { language, author, memory_mib, warm } = manifest;
+        let about = About { language, author, imports, memory_mib, warm, signatures: Vec::new() };
         let uploaded_by = uploaded_by.into();
         PolicyVersion {
             digest,
@@ -103,6 +113,7 @@ impl Checked {
             embedded,
             uploaded_by,
             created: now,
+            about,
         }
     }
 }
@@ -126,6 +137,11 @@ pub fn check_settings(state: &State, sandbox: &Sandbox, command: &Command) -> Re
             let text = change.policy.clone().unwrap_or_else(|| row.digest.to_string());
             let settings = change.settings.clone().unwrap_or_else(|| row.settings.clone());
             (find(state, &text)?, row.hook, settings)
+        }
+        Command::Trial { binding, step: TrialStep::Begin(new) } => {
+            let Some(row) = state.rows.bindings.get(binding) else { return Ok(()) };
+            let text = new.policy.clone().unwrap_or_else(|| row.digest.to_string());
+            (find(state, &text)?, row.hook, new.settings.clone().unwrap_or_else(|| row.settings.clone()))
         }
         Command::FirstPolicies { versions, bindings } => {
             let mut state = State::default();

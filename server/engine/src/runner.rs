@@ -89,7 +89,10 @@ async fn decide(
     let now = shared.clock.now();
     let (askings, view) = {
         let state = shared.published.read();
-        (gather_all(&state, now, Some(id), asked), shared.view.load_full())
+        let mut askings = gather_all(&state, now, Some(id), asked);
+        let reserved = shared.offers.reserved(now);
+        askings.iter_mut().for_each(|asking| asking.keep_clear_of(&reserved));
+        (askings, shared.view.load_full())
     };
     let decider = Arc::clone(shared);
     let decided = shared

@@ -3,11 +3,13 @@
 //! `gather` reads what a command's decisions depend on; `Gathered::decide` asks the policies without
 //! holding any lock. The writer checks everything again before it commits.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use cascina_core::cluster::Cluster;
 use cascina_core::decision::{ABI, Amounts, Decided, Decision, Opinion, PlacementQuestion, Question, Reason, Severity};
 use cascina_core::feasible::{self, Need};
-use cascina_core::id::{DecisionId, FarmId, HostId, OperationId, TenantId};
+use cascina_core::id::{DecisionId, FarmId, HostId, OperationId, ShareId, TenantId};
 use cascina_core::name::Name;
 use cascina_core::policy::{Binding, Hook, Mode, Scope};
 use cascina_core::principal::Principal;
@@ -15,10 +17,12 @@ use cascina_core::quota::Usage;
 use cascina_core::refusal::Refusal;
 use cascina_core::state::State;
 use cascina_core::tenant::TenantRequest;
-use cascina_core::units::Timestamp;
+use cascina_core::units::{Size, Timestamp};
 use cascina_core::usage::ShareUsage;
 use cascina_core::view::ClusterView;
-use cascina_policy::{Ask, PlacementFacts, Sandbox, ShareFacts, Subject, Workload};
+use cascina_policy::{Ask, Demand, PlacementFacts, Sandbox, ShareFacts, Subject, Victims, Workload};
+
+use crate::veil::veiled;
 
 /// Who asks, for whom: enough to ask policies, also about a tenant that does not exist yet.
 #[derive(Debug, Clone)]
@@ -69,6 +73,20 @@ impl Party {
         }
     }
 
+    /// The site itself, when something is asked about all of it.
+    pub fn of_site(state: &State, who: &Principal) -> Party {
+        Party {
+            tenant: None,
+            tenant_name: String::new(),
+            groups: Vec::new(),
+            tier: state.site().default_tier.clone(),
+            farm: None,
+            farm_name: String::new(),
+            actor: who.name.clone(),
+            roles: vec![who.role.as_str().into()],
+        }
+    }
+
     /// The party of a decision that is made again.
     pub fn again(decision: &Decision) -> Party {
         Party {
@@ -100,11 +118,13 @@ pub struct Asking {
     pub party: Party,
     pub operation: Option<OperationId>,
     pub question: Question,
-    chain: Vec<Arc<Binding>>,
-    facts: Facts,
+    pub(crate) chain: Vec<Arc<Binding>>,
+    pub(crate) facts: Facts,
+    /// Who asks, for owners of shares that may not know it.
+    veiled: Vec<(ShareId, Subject)>,
 }
 
-enum Facts {
+pub(crate) enum Facts {
     Tenants(u32),
     Farm {
         farms: u32,
@@ -117,6 +137,8 @@ enum Facts {
         cached: Vec<HostId>,
         shares: Vec<(cascina_core::id::ShareId, bool, bool, ShareUsage)>,
     },
+    Everything(Box<Cluster>),
+    Victims(Box<Victims>),
 }
 
 /// When, from which snapshot, with which luck.
@@ -140,13 +162,28 @@ fn chain(state: &State, hook: Hook, party: &Party) -> Vec<Arc<Binding>> {
         .filter(|binding| match binding.scope {
             Scope::Site => true,
             // An owner speaks for its hosts, whoever wants them, and otherwise for tenants of its group.
-            Scope::Share(id) => hook == Hook::Placement || own(id),
+            Scope::Share(id) => matches!(hook, Hook::Placement | Hook::Reallocation) || own(id),
             Scope::Tenant(of) => Some(of) == party.tenant,
         })
-        .cloned()
+        .flat_map(|binding| tried(binding, &party.tenant_name))
         .collect();
     chain.sort_by_key(|binding| binding.rank());
     chain
+}
+
+/// A binding, and its candidate after it. Where the candidate decides, the active one is asked without effect,
+/// so that the two can be compared everywhere.
+fn tried(binding: &Arc<Binding>, tenant: &str) -> impl Iterator<Item = Arc<Binding>> + use<> {
+    let mut active = Arc::clone(binding);
+    let candidate = binding.candidate().map(|mut candidate| {
+        let takes = binding.trial.as_ref().is_some_and(|trial| trial.stage.takes(binding.id, tenant));
+        if takes && binding.mode == Mode::Enforce {
+            candidate.mode = Mode::Enforce;
+            Arc::make_mut(&mut active).mode = Mode::Shadow;
+        }
+        Arc::new(candidate)
+    });
+    [active].into_iter().chain(candidate)
 }
 
 /// Reads what the answer to a question depends on.
@@ -173,6 +210,10 @@ pub fn gather(
         }
         Question::AssignQuota { .. } => (Hook::Quota, Facts::Classes(state.rows.classes.keys().cloned().collect())),
         Question::CheckQuota { .. } => (Hook::Quota, Facts::Usage(usage())),
+        Question::Reallocate { .. } => (Hook::Reallocation, Facts::Everything(Box::new(Cluster::of(state, now)))),
+        Question::ChooseVictims { instances, .. } => {
+            (Hook::ChooseVictims, Facts::Victims(Box::new(victims(state, now, instances))))
+        }
         Question::Place(place) => {
             let mut same_farm = Vec::new();
             if let Some(farm) = party.farm {
@@ -183,7 +224,10 @@ pub fn gather(
             (Hook::Placement, Facts::Cluster { same_farm, cached, shares: Vec::new() })
         }
     };
-    let chain = chain(state, hook, &party);
+    let mut chain = chain(state, hook, &party);
+    if let Question::Reallocate { binding: Some(only), .. } = &question {
+        chain.retain(|binding| binding.name == *only);
+    }
     let facts = match facts {
         Facts::Cluster { same_farm, cached, .. } => {
             // Summing a share up costs a walk over its guests, so only for those whose owner is asked.
@@ -201,7 +245,34 @@ pub fn gather(
         }
         other => other,
     };
-    Asking { party, operation, question, chain, facts }
+    let strangers = chain.iter().filter_map(|binding| match binding.scope {
+        Scope::Share(id) => state.rows.shares.get(&id).filter(|share| !party.groups.contains(&share.group)),
+        Scope::Site | Scope::Tenant(_) => None,
+    });
+    let subject = party.subject();
+    let veiled = strangers.map(|share| (share.id, veiled(state, share.id, &subject))).collect();
+    Asking { party, operation, question, chain, facts, veiled }
+}
+
+/// What a borrower knows of its own instances.
+fn victims(state: &State, now: Timestamp, ids: &[cascina_core::id::InstanceId]) -> Victims {
+    let mut victims = Victims::default();
+    let mut farms: Vec<FarmId> = Vec::new();
+    for row in ids.iter().filter_map(|id| state.rows.instances.get(id)) {
+        let farm = farms.iter().position(|farm| *farm == row.farm).unwrap_or_else(|| {
+            farms.push(row.farm);
+            farms.len() - 1
+        });
+        victims.ids.push(row.id);
+        victims.farm.push(farm as u32 + 1);
+        victims.vcpus.push(row.size.vcpus.0);
+        victims.memory_mib.push(u32::try_from(row.size.memory.0).unwrap_or(u32::MAX));
+        victims.cpu_permille.push(0);
+        victims.idle_s.push(0);
+        let age_s = now.0.saturating_sub(row.launched.0) / 1000;
+        victims.age_s.push(u32::try_from(age_s).unwrap_or(u32::MAX));
+    }
+    victims
 }
 
 /// Reads what the answers to several questions of one request depend on.
@@ -225,6 +296,7 @@ impl Asking {
             revision: moment.revision,
             dry_run: moment.dry_run,
             subject: self.party.subject(),
+            veiled: &self.veiled,
         };
         let mut candidates = 0;
         let mut dropped = Vec::new();
@@ -241,8 +313,16 @@ impl Asking {
             (Question::CheckQuota { verb, class, wanted }, Facts::Usage(usage)) => {
                 (Hook::Quota, sandbox.check_quota(&ask, verb, class, *wanted, usage))
             }
-            (Question::Place(place), Facts::Cluster { same_farm, cached, shares }) => {
-                let placed = self.place(sandbox, &ask, view, place, (same_farm, cached), shares);
+            (Question::Reallocate { max_moves, .. }, Facts::Everything(cluster)) => {
+                candidates = u32::try_from(cluster.host.len()).unwrap_or(u32::MAX);
+                (Hook::Reallocation, sandbox.propose(&ask, cluster, *max_moves))
+            }
+            (Question::ChooseVictims { share, size, deadline, .. }, Facts::Victims(victims)) => {
+                let demand = Demand { share: *share, size: *size, deadline: *deadline };
+                (Hook::ChooseVictims, sandbox.choose_victims(&ask, demand, victims))
+            }
+            (Question::Place(place), Facts::Cluster { .. }) => {
+                let placed = self.place(sandbox, &ask, view, place);
                 candidates = placed.candidates;
                 dropped = placed.dropped;
                 let judgement = cascina_policy::Judgement { decided: placed.decided, opinions: placed.opinions };
@@ -250,6 +330,9 @@ impl Asking {
             }
             _ => unreachable!("gather pairs each question with its facts"),
         };
+        if !moment.dry_run {
+            sandbox.observe(&self.chain, moment.id, moment.now, &self.party.tenant_name, &judged.opinions);
+        }
         Decision {
             id: moment.id,
             hook,
@@ -275,16 +358,64 @@ impl Asking {
         }
     }
 
-    /// Chooses hosts one by one, each with the earlier ones counted.
-    fn place(
+    /// Leaves room alone that is held for somebody else.
+    pub(crate) fn keep_clear_of(&mut self, reserved: &[(HostId, Size)]) {
+        if let Question::Place(place) = &mut self.question {
+            place.reserved.extend_from_slice(reserved);
+        }
+    }
+
+    /// Who asks, as the owner of a binding may know it.
+    pub(crate) fn subject_for(&self, binding: &Binding) -> Subject {
+        let veiled = self.veiled.iter().find(|(share, _)| binding.scope == Scope::Share(*share));
+        veiled.map_or_else(|| self.party.subject(), |(_, subject)| subject.clone())
+    }
+
+    pub(crate) fn shares(&self) -> Vec<ShareFacts> {
+        let Facts::Cluster { shares, .. } = &self.facts else { return Vec::new() };
+        let facts = shares.iter().map(|(id, own, recalled, usage)| ShareFacts {
+            number: id.0,
+            own: *own,
+            recalled: *recalled,
+            vcpus: usage.vcpus,
+            vcpus_own: usage.vcpus_own,
+            vcpus_lent: usage.vcpus_lent,
+        });
+        facts.collect()
+    }
+
+    /// The hosts with the room taken that earlier lines of the request take, and how many instances of the
+    /// same farm are where, by row.
+    pub(crate) fn neighbours(
         &self,
-        sandbox: &Sandbox,
-        ask: &Ask<'_>,
         view: &Arc<ClusterView>,
         question: &PlacementQuestion,
-        (same_farm, cached): (&[(HostId, u32)], &[HostId]),
-        shares: &[(cascina_core::id::ShareId, bool, bool, ShareUsage)],
-    ) -> Placed {
+    ) -> (Arc<ClusterView>, BTreeMap<u32, u32>) {
+        let mut neighbours: BTreeMap<u32, u32> = BTreeMap::new();
+        if let Facts::Cluster { same_farm, .. } = &self.facts {
+            for (host, count) in same_farm {
+                if let Some(row) = view.row(*host) {
+                    *neighbours.entry(row as u32).or_default() += count;
+                }
+            }
+        }
+        let mut view = Arc::clone(view);
+        for (host, size) in &question.reserved {
+            if let Some(row) = view.row(*host) {
+                Arc::make_mut(&mut view).take(row, *size);
+            }
+        }
+        for (host, size) in &question.taken {
+            if let Some(row) = view.row(*host) {
+                Arc::make_mut(&mut view).take(row, *size);
+                *neighbours.entry(row as u32).or_default() += 1;
+            }
+        }
+        (view, neighbours)
+    }
+
+    /// Chooses hosts one by one, each with the earlier ones counted.
+    fn place(&self, sandbox: &Sandbox, ask: &Ask<'_>, view: &Arc<ClusterView>, question: &PlacementQuestion) -> Placed {
         let image = question.image.map(|id| id.to_string()).unwrap_or_default();
         let work = Workload {
             router: question.router,
@@ -302,32 +433,15 @@ impl Asking {
             only: &question.only,
             avoid: &question.avoid,
         };
-        let shares: Vec<ShareFacts> = shares
-            .iter()
-            .map(|(id, own, recalled, usage)| ShareFacts {
-                number: id.0,
-                own: *own,
-                recalled: *recalled,
-                vcpus: usage.vcpus,
-                vcpus_own: usage.vcpus_own,
-                vcpus_lent: usage.vcpus_lent,
-            })
-            .collect();
-        let mut neighbours: std::collections::BTreeMap<u32, u32> = std::collections::BTreeMap::new();
-        for (host, count) in same_farm {
-            if let Some(row) = view.row(*host) {
-                *neighbours.entry(row as u32).or_default() += count;
-            }
-        }
+        let shares = self.shares();
+        let (mut view, mut neighbours) = self.neighbours(view, question);
         // Hosts come in the order of their numbers, and so do rows.
-        let cached: Vec<u32> = cached.iter().filter_map(|host| view.row(*host)).map(|row| row as u32).collect();
-        let mut view = Arc::clone(view);
-        for (host, size) in &question.taken {
-            if let Some(row) = view.row(*host) {
-                Arc::make_mut(&mut view).take(row, *size);
-                *neighbours.entry(row as u32).or_default() += 1;
+        let cached: Vec<u32> = match &self.facts {
+            Facts::Cluster { cached, .. } => {
+                cached.iter().filter_map(|host| view.row(*host)).map(|row| row as u32).collect()
             }
-        }
+            _ => Vec::new(),
+        };
         let mut placed = Placed::default();
         let mut hosts = Vec::new();
         for round in 0..question.count {
@@ -460,7 +574,12 @@ pub fn refusal(decision: &Decision) -> Option<Refusal> {
             }
             Some(Refusal::NoHost { decision: decision.id, why: why.join("; ") })
         }
-        Decided::Allowed | Decided::Pending { .. } | Decided::Placed { .. } | Decided::Assigned { .. } => None,
+        Decided::Allowed
+        | Decided::Pending { .. }
+        | Decided::Placed { .. }
+        | Decided::Assigned { .. }
+        | Decided::Wished { .. }
+        | Decided::Victims { .. } => None,
     }
 }
 

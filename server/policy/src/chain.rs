@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use cascina_core::decision::{Amounts, Approver, Decided, Opinion, Reason, Said, Verdict};
-use cascina_core::id::DecisionId;
-use cascina_core::policy::{Binding, Fallback, Mode};
+use cascina_core::id::{DecisionId, ShareId};
+use cascina_core::policy::{Binding, Fallback, Mode, Scope};
 use cascina_core::units::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::abi::v1::types as abi;
 use crate::component::Loaded;
@@ -14,7 +15,8 @@ use crate::evaluate::Evaluated;
 use crate::sandbox::Sandbox;
 
 /// Who asks, and for whom, as policies see it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Subject {
     pub tenant: String,
     pub groups: Vec<String>,
@@ -38,6 +40,16 @@ pub struct Ask<'a> {
     /// A replay or a what-if: failures do not count towards quarantine.
     pub dry_run: bool,
     pub subject: Subject,
+    /// The same for owners of shares that may not know who asks.
+    pub veiled: &'a [(ShareId, Subject)],
+}
+
+impl Ask<'_> {
+    /// Who asks, as a policy of this scope may know it.
+    pub(crate) fn subject(&self, scope: Scope) -> &Subject {
+        let veiled = self.veiled.iter().find(|(share, _)| scope == Scope::Share(*share));
+        veiled.map_or(&self.subject, |(_, subject)| subject)
+    }
 }
 
 /// What a chain decided, and who said what.
@@ -123,7 +135,12 @@ impl Sandbox {
         };
         opinion.log = evaluated.log;
         opinion.fuel = evaluated.fuel;
+        let failed = matches!(&evaluated.answer, Err(error) if error.is_misbehaviour());
         if !ask.dry_run {
+            self.meter.add(binding, ask.at, evaluated.fuel, evaluated.micros, failed);
+        }
+        // What a candidate does wrong ends its trial, and is not the active one's fault.
+        if !ask.dry_run && !binding.is_candidate() {
             match &evaluated.answer {
                 Err(error) if error.is_misbehaviour() => self.quarantine.failed(binding.id, error),
                 Ok(_) => self.quarantine.succeeded(binding.id),

@@ -20,7 +20,8 @@ pub enum Compiler {
     /// For tests and tools that trust their components.
     #[default]
     InProcess,
-    /// A program that calls [`run_compiler_child`], and its arguments.
+    /// A program that calls [`run_compiler_child`] with [`Bounds::of_compiler`] of what follows its
+    /// arguments.
     Child(PathBuf, Vec<String>),
 }
 
@@ -40,9 +41,33 @@ impl Compiler {
     }
 }
 
+impl Bounds {
+    /// What a compiler must know of them.
+    fn for_compiler(&self) -> [u64; 6] {
+        let (component, memory) = (self.component_bytes as u64, self.memory_bytes as u64);
+        [component, memory, self.memories.into(), self.stack_bytes as u64, self.compile_seconds, self.compile_bytes]
+    }
+
+    /// The bounds that a compiler child was told.
+    #[must_use]
+    pub fn of_compiler([component, memory, memories, stack, compile_seconds, compile_bytes]: [u64; 6]) -> Bounds {
+        let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        Bounds {
+            component_bytes: size(component),
+            memory_bytes: size(memory),
+            memories: u32::try_from(memories).unwrap_or(u32::MAX),
+            stack_bytes: size(stack),
+            compile_seconds,
+            compile_bytes,
+            ..Bounds::default()
+        }
+    }
+}
+
 fn child(program: &PathBuf, arguments: &[String], bounds: &Bounds, wasm: &[u8]) -> Result<Vec<u8>, String> {
     let mut child = Command::new(program)
         .args(arguments)
+        .args(bounds.for_compiler().map(|number| number.to_string()))
         .env_clear()
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -1,13 +1,18 @@
 //! A component, ready to be instantiated, and what it exports.
 
+use std::sync::Arc;
+
 use cascina_core::policy::{Digest, Hook};
 use wasmtime::Engine;
 use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
 use crate::abi::v1;
 use crate::error::UploadError;
 use crate::guest::Guest;
+use crate::lane::Lane;
+use crate::manifest::Manifest;
+use crate::warm::Bench;
 
 /// Interfaces that a policy may import, at any 1.x version that this server can satisfy.
 const IMPORTS: [&str; 2] = ["cascina:policy/log@1.", "cascina:policy/types@1."];
@@ -16,6 +21,12 @@ pub(crate) struct Loaded {
     pub digest: Digest,
     pub pre: InstancePre<Guest>,
     pub exports: Exports,
+    pub imports: Vec<String>,
+    pub manifest: Manifest,
+    pub lane: Arc<Lane>,
+    /// Linear memory of an instance.
+    pub memory_bytes: usize,
+    pub bench: Bench,
 }
 
 /// Where the functions are, looked up once.
@@ -26,6 +37,7 @@ pub(crate) struct Exports {
     pub quota: Option<Quota>,
     pub placement: Option<ComponentExportIndex>,
     pub reallocation: Option<ComponentExportIndex>,
+    pub choose_victims: Option<ComponentExportIndex>,
 }
 
 pub(crate) struct Admission {
@@ -49,18 +61,35 @@ impl Exports {
             Hook::Quota => self.quota.is_some(),
             Hook::Placement => self.placement.is_some(),
             Hook::Reallocation => self.reallocation.is_some(),
+            Hook::ChooseVictims => self.choose_victims.is_some(),
         }
     }
 }
 
 impl Loaded {
-    pub fn new(digest: Digest, component: &Component, linker: &Linker<Guest>) -> Result<Loaded, UploadError> {
-        imports(component)?;
+    pub fn new(
+        digest: Digest,
+        component: &Component,
+        manifest: Manifest,
+        lane: &Arc<Lane>,
+    ) -> Result<Loaded, UploadError> {
+        let imports = imports(component)?;
         let exports = exports(component)?;
-        let pre = linker
+        let pre = lane
+            .linker
             .instantiate_pre(component)
             .map_err(|error| UploadError::WrongType { export: "imports".into(), error: format!("{error:#}") })?;
-        Ok(Loaded { digest, pre, exports })
+        let memory_bytes = match manifest.memory_mib {
+            0 => lane.bounds.memory_bytes,
+            mib => lane.bounds.memory_bytes.min((mib as usize) << 20),
+        };
+        let bench = Bench::new(Arc::clone(lane));
+        Ok(Loaded { digest, pre, exports, imports, manifest, lane: Arc::clone(lane), memory_bytes, bench })
+    }
+
+    /// Is an instance used again?
+    pub fn is_warm(&self) -> bool {
+        self.manifest.warm && self.lane.bounds.warm.instances > 0
     }
 
     pub fn engine(&self) -> &Engine {
@@ -68,15 +97,17 @@ impl Loaded {
     }
 }
 
-fn imports(component: &Component) -> Result<(), UploadError> {
+fn imports(component: &Component) -> Result<Vec<String>, UploadError> {
     let ty = component.component_type();
+    let mut found = Vec::new();
     for (name, item) in ty.imports(component.engine()) {
         let known = IMPORTS.iter().any(|known| name.starts_with(known));
         if !known || !matches!(item.ty, ComponentItem::ComponentInstance(_)) {
             return Err(UploadError::Import(crate::wording::printable(crate::wording::cut(name, 200))));
         }
+        found.push(name.to_owned());
     }
-    Ok(())
+    Ok(found)
 }
 
 fn exports(component: &Component) -> Result<Exports, UploadError> {
@@ -114,6 +145,7 @@ fn exports(component: &Component) -> Result<Exports, UploadError> {
             .transpose()?,
         placement: interface(Hook::Placement).map(|(at, name)| function(&at, &name, "rank")).transpose()?,
         reallocation: interface(Hook::Reallocation).map(|(at, name)| function(&at, &name, "propose")).transpose()?,
+        choose_victims: interface(Hook::ChooseVictims).map(|(at, name)| function(&at, &name, "choose")).transpose()?,
     };
     if exports.hooks().is_empty() {
         let known: Vec<String> = Hook::ALL.iter().map(|hook| format!("cascina:policy/{hook}@1.0.0")).collect();

@@ -44,7 +44,8 @@ fn compiling(bounds: &Bounds) -> Config {
         .parallel_compilation(false)
         .wasm_relaxed_simd(false)
         .wasm_memory64(false)
-        .wasm_multi_memory(false)
+        // What passes texts between parts with memories of their own uses both.
+        .wasm_multi_memory(bounds.memories > 1)
         .wasm_custom_page_sizes(false)
         .wasm_wide_arithmetic(false)
         .wasm_tail_call(false);
@@ -58,19 +59,21 @@ pub(crate) fn compiler(bounds: &Bounds) -> Result<Engine, SandboxError> {
 
 pub(crate) fn engine(bounds: &Bounds) -> Result<Engine, SandboxError> {
     let mut pool = PoolingAllocationConfig::new();
-    let slots = bounds.concurrent;
+    // Those that wait for their next question have places of their own.
+    let slots = bounds.concurrent.saturating_add(bounds.warm.instances);
+    let instance_bytes = if bounds.instances > 8 { 8 << 20 } else { 1 << 20 };
     pool.total_component_instances(slots)
         .total_core_instances(slots.saturating_mul(bounds.instances))
-        .total_memories(slots)
+        .total_memories(slots.saturating_mul(bounds.memories))
         .total_tables(slots.saturating_mul(bounds.instances))
         .max_core_instances_per_component(bounds.instances)
-        .max_memories_per_component(1)
+        .max_memories_per_component(bounds.memories)
         .max_tables_per_component(bounds.instances)
         .max_memories_per_module(1)
         .max_memory_size(bounds.memory_bytes)
         .table_elements(bounds.table_elements)
-        .max_core_instance_size(1 << 20)
-        .max_component_instance_size(1 << 20)
+        .max_core_instance_size(instance_bytes)
+        .max_component_instance_size(instance_bytes)
         .linear_memory_keep_resident(KEEP_RESIDENT.min(bounds.memory_bytes))
         .table_keep_resident(bounds.table_elements.saturating_mul(8))
         // Reset only the pages that were written, where the kernel can tell.

@@ -30,7 +30,7 @@ pub enum SandboxError {
 #[derive(Debug, thiserror::Error)]
 pub enum UploadError {
     #[error(
-        "the component has {size} bytes; at most {most} are allowed (build with optimisation for size, and strip it)"
+        "the component has {size} bytes; at most {most} are allowed (build with optimisation for size, and strip it; an interpreter says in its manifest how much memory it needs, as `cascina policy build` writes it)"
     )]
     TooLarge { size: usize, most: usize },
     #[error(
@@ -53,6 +53,8 @@ pub enum UploadError {
         "the component's `{export}` is not as the contract wants it: {error}; rebuild it against cascina:policy@1.0.0"
     )]
     WrongType { export: String, error: String },
+    #[error("the component's manifest: {0}")]
+    Manifest(String),
     #[error("the component cannot be compiled: {0}")]
     Compile(String),
     #[error("the component cannot describe itself: {0}")]

@@ -9,6 +9,7 @@ pub(crate) struct Guest {
     memory_bytes: usize,
     table_elements: usize,
     instances: usize,
+    memories: usize,
     /// A refused growth reaches the policy as an ordinary -1, and most then run into
     /// `unreachable`: only what is noted here tells the operator why.
     pub memory_denied: bool,
@@ -17,22 +18,21 @@ pub(crate) struct Guest {
 }
 
 impl Guest {
-    pub fn new(bounds: &Bounds) -> Guest {
+    pub fn new(bounds: &Bounds, memory_bytes: usize) -> Guest {
         Guest {
-            memory_bytes: bounds.memory_bytes,
+            memory_bytes,
             table_elements: bounds.table_elements,
             instances: bounds.instances as usize,
+            memories: bounds.memories as usize,
             memory_denied: false,
             table_denied: false,
-            log: Log {
-                lines: Vec::new(),
-                bytes: 0,
-                dropped: 0,
-                most_lines: bounds.log_lines,
-                most_bytes: bounds.log_bytes,
-                most_line: bounds.log_line_bytes,
-            },
+            log: Log::new(bounds),
         }
+    }
+
+    /// What was logged since the last question.
+    pub fn take_log(&mut self, bounds: &Bounds) -> Vec<String> {
+        std::mem::replace(&mut self.log, Log::new(bounds)).into_lines()
     }
 }
 
@@ -58,7 +58,7 @@ impl ResourceLimiter for Guest {
     }
 
     fn memories(&self) -> usize {
-        1
+        self.memories
     }
 }
 
@@ -74,6 +74,17 @@ pub(crate) struct Log {
 }
 
 impl Log {
+    fn new(bounds: &Bounds) -> Log {
+        Log {
+            lines: Vec::new(),
+            bytes: 0,
+            dropped: 0,
+            most_lines: bounds.log_lines,
+            most_bytes: bounds.log_bytes,
+            most_line: bounds.log_line_bytes,
+        }
+    }
+
     /// How much of a message is worth decoding.
     pub fn room(&self) -> usize {
         if self.lines.len() < self.most_lines { self.most_line.min(self.most_bytes - self.bytes) } else { 0 }

@@ -51,6 +51,7 @@ pub enum Listener {
 pub enum Decider {
     Client(RequestId),
     Operation(OperationId),
+    Planner,
 }
 
 #[derive(Debug)]
@@ -87,6 +88,8 @@ pub enum Happening {
     Sweep(Run),
     Reconcile(Run),
     Images(Run),
+    /// The planner looks.
+    Plan(Run),
     Crash(Run),
 }
 

@@ -17,6 +17,7 @@ pub mod check;
 mod client;
 mod crash;
 mod images;
+mod planner;
 mod policies;
 mod process;
 pub mod schedule;

@@ -18,6 +18,7 @@ use crate::agents::Reconciler;
 use crate::chance::Chance;
 use crate::client::RequestId;
 use crate::images::Images;
+use crate::planner::Planner;
 use crate::tasks::Calls;
 
 /// Whom the writer answers.
@@ -28,6 +29,7 @@ pub enum Reply {
     Reconciler,
     Sweeper,
     Images,
+    Planner,
     /// The start itself.
     Start,
     Nobody,
@@ -54,6 +56,7 @@ pub struct Process {
     /// A sweep was proposed.
     pub sweeping: bool,
     pub sweep_at: Option<Timestamp>,
+    pub planner: Planner,
     /// What the start has still to do, after the site file.
     pub starting: Option<VecDeque<Command>>,
     pub ready: bool,
@@ -75,6 +78,7 @@ impl Process {
             images: Images::default(),
             sweeping: false,
             sweep_at: None,
+            planner: Planner::default(),
             starting: None,
             ready: false,
             chance: chance.branch(),

@@ -143,6 +143,7 @@ impl Simulation {
     pub(crate) fn decided(&mut self, whom: Decider, decisions: Vec<Arc<Decision>>) {
         match whom {
             Decider::Client(id) => self.client_decided(id, decisions),
+            Decider::Planner => self.plan_decided(decisions),
             Decider::Operation(id) => {
                 let Some(calls) = self.process.as_mut().and_then(|process| process.calls.remove(&id)) else { return };
                 if self.passes(id, When::AfterAct) {

@@ -91,6 +91,7 @@ impl Simulation {
                 }
                 self.answer(batch.answers);
                 self.sweep_when_due();
+                self.plan_later();
                 self.write_soon();
             }
             Err(error) => {
@@ -134,6 +135,7 @@ impl Simulation {
             Reply::Reconciler => self.reconcile_next(),
             Reply::Sweeper => self.swept(),
             Reply::Images => self.images_proposed(),
+            Reply::Planner => self.plan_answered(result),
             Reply::Start => self.started(result),
             Reply::Nobody => {}
         }

@@ -177,6 +177,59 @@ impl Reader {
     }
 }
 
+/// Goes along the log and stops where it is told: the state at one event after the other.
+pub struct Past {
+    conn: Connection,
+    pub state: State,
+    /// Events read ahead: number, changes.
+    ahead: std::collections::VecDeque<(u64, Vec<u8>)>,
+}
+
+impl Reader {
+    /// Begins right after event `seq`.
+    ///
+    /// # Errors
+    ///
+    /// As [`state_at`](Self::state_at).
+    pub fn past(&self, seq: u64) -> Result<Past, StoreError> {
+        let state = self.state_at(seq)?;
+        Ok(Past { conn: crate::open::readable(self.path())?, state, ahead: std::collections::VecDeque::new() })
+    }
+}
+
+impl Past {
+    /// Goes on until right after event `seq`; back it cannot go.
+    ///
+    /// # Errors
+    ///
+    /// If an event is missing or cannot be read, or the disk fails.
+    pub fn advance(&mut self, seq: u64) -> Result<&mut State, StoreError> {
+        while self.state.seq < seq {
+            if self.ahead.is_empty() {
+                self.read_ahead()?;
+            }
+            let next = self.state.seq + 1;
+            match self.ahead.pop_front() {
+                Some((number, changes)) if number == next => fold(&mut self.state, number, &changes)?,
+                _ => return Err(StoreError::damaged(format!("event {next} is missing"))),
+            }
+        }
+        Ok(&mut self.state)
+    }
+
+    fn read_ahead(&mut self) -> Result<(), StoreError> {
+        let sql = "SELECT seq, changes FROM event WHERE seq > ? ORDER BY seq LIMIT 1000";
+        let mut statement = self.conn.prepare_cached(sql)?;
+        let mut rows = statement.query([self.state.seq.cast_signed()])?;
+        while let Some(row) = rows.next()? {
+            let number = row.get::<_, i64>(0)?.cast_unsigned();
+            let changes = row.get_ref(1)?.as_bytes().map_err(rusqlite::Error::from)?;
+            self.ahead.push_back((number, changes.to_vec()));
+        }
+        Ok(())
+    }
+}
+
 /// Takes one event, as it stands in the log, into `state`.
 pub fn fold(state: &mut State, seq: u64, changes: &[u8]) -> Result<(), StoreError> {
     let changes: Vec<Change> =

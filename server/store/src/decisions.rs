@@ -3,6 +3,7 @@
 use cascina_core::decision::{Decided, Decision};
 use cascina_core::id::{DecisionId, FarmId, OperationId, TenantId};
 use cascina_core::policy::Hook;
+use cascina_core::units::Timestamp;
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_iter};
 
@@ -62,6 +63,8 @@ pub fn outcome(decided: &Decided) -> &'static str {
         Decided::Placed { .. } => "placed",
         Decided::NoHost { .. } => "no-host",
         Decided::Assigned { .. } => "assigned",
+        Decided::Wished { .. } => "wished",
+        Decided::Victims { .. } => "victims",
     }
 }
 
@@ -109,6 +112,47 @@ impl Reader {
         while let Some(row) = rows.next()? {
             found.push(parse(row, 0)?);
         }
+        Ok(found)
+    }
+}
+
+impl Reader {
+    /// All decisions of a hook since a moment, in the order of the facts that they were made from. `each` says
+    /// whether it wants the next.
+    ///
+    /// # Errors
+    ///
+    /// If one cannot be read, or the disk fails.
+    pub fn each_decision(
+        &self,
+        hook: Hook,
+        since: Timestamp,
+        mut each: impl FnMut(Decision) -> bool,
+    ) -> Result<(), StoreError> {
+        // A connection of its own: this may take a minute, and others want the few that are lent.
+        let conn = crate::open::readable(self.path())?;
+        let sql = "SELECT body FROM decision WHERE hook = ? AND at >= ? ORDER BY revision, number";
+        let mut statement = conn.prepare(sql)?;
+        let mut rows = statement.query(params![hook.as_str(), since.0.cast_signed()])?;
+        while let Some(row) = rows.next()? {
+            if !each(parse(row, 0)?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// How many [`each_decision`](Self::each_decision) would give, and what the first was made from.
+    ///
+    /// # Errors
+    ///
+    /// If the disk fails.
+    pub fn count_decisions(&self, hook: Hook, since: Timestamp) -> Result<(u64, u64), StoreError> {
+        let conn = self.connection()?;
+        let sql = "SELECT count(*), coalesce(min(revision), 0) FROM decision WHERE hook = ? AND at >= ?";
+        let found = conn.prepare_cached(sql)?.query_row(params![hook.as_str(), since.0.cast_signed()], |row| {
+            Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned()))
+        })?;
         Ok(found)
     }
 }

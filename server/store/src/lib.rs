@@ -24,6 +24,7 @@ mod rows;
 mod text;
 
 pub use backup::restore;
+pub use checkpoint::Past;
 pub use commit::Batch;
 pub use decisions::DecisionFilter;
 pub use error::StoreError;

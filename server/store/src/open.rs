@@ -20,6 +20,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../migrations/0001-beginning.sql")),
     M::up(include_str!("../migrations/0002-security-and-volumes.sql")),
     M::up(include_str!("../migrations/0003-image-replicas.sql")),
+    M::up(include_str!("../migrations/0004-plans.sql")),
 ];
 
 /// "Casc", in the file's header.

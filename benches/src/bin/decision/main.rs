@@ -55,6 +55,7 @@ fn question() -> Question {
         only: Vec::new(),
         avoid: Vec::new(),
         taken: Vec::new(),
+        reserved: Vec::new(),
     })
 }
 
@@ -112,6 +113,7 @@ fn measure(hosts: u32, sandbox: &Sandbox, time: Duration) -> Vec<(&'static str, 
             actor: "ann".into(),
             roles: vec!["member".into()],
         },
+        veiled: &[],
     };
     let (tuned, plain) = (Bare::new(site::PACK, true), Bare::new(site::PACK, false));
     let rego = [Form::Columns, Form::Records].map(|form| RefCell::new(Rego::new(form)));

@@ -80,6 +80,7 @@ fn decide(engine: &Engine, sandbox: &Sandbox) -> Samples {
         only: Vec::new(),
         avoid: Vec::new(),
         taken: Vec::new(),
+        reserved: Vec::new(),
     });
     let start = Instant::now();
     let now = engine.now();

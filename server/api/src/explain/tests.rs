@@ -64,6 +64,7 @@ fn placement() -> Decision {
         only: Vec::new(),
         avoid: Vec::new(),
         taken: Vec::new(),
+        reserved: Vec::new(),
     });
     let ranked = Said::Ranked { candidates: 2, excluded: 1, best: vec![(HostId(2), 900), (HostId(9), 10)] };
     let failed = Said::Failed { error: "out of fuel".into(), fallback: Fallback::Next };

@@ -6,9 +6,11 @@ use axum::Json;
 use axum::extract::State;
 use cascina_core::decision::{self, Decided, Opinion as Said, Said as What};
 use cascina_core::id::{DecisionId, HostId};
-use cascina_core::principal::Principal;
+use cascina_core::policy::Binding;
+use cascina_core::principal::{Principal, Role};
 use cascina_core::refusal::Refusal;
-use cascina_engine::DecisionFilter;
+use cascina_engine::command::policy::may_bind;
+use cascina_engine::{Case, DecisionFilter};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -50,7 +52,7 @@ fn hosts_of(opinions: &[Said], decided: &Decided, into: &mut BTreeSet<HostId>) {
 }
 
 /// Names of the hosts and shares that decisions speak of; shares are few.
-fn names(app: &App, who: &Principal, hosts: &BTreeSet<HostId>) -> Names {
+pub(super) fn names(app: &App, who: &Principal, hosts: &BTreeSet<HostId>) -> Names {
     let shows_hosts = find::sees_hosts(who);
     app.engine.read(|state| Names {
         hosts: hosts
@@ -130,4 +132,39 @@ pub async fn replay_decision(State(app): State<App>, At(text): At, ask: Ask<Noth
         decided: DecisionResult::of(&replay.decided, &names),
         opinions: replay.opinions.iter().map(|opinion| Opinion::of(opinion, &names)).collect(),
     }))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct CaseQuery {
+    /// Name or id of one of the bindings that were asked; needed if there are several.
+    pub binding: Option<String>,
+}
+
+/// Show what a policy was asked for a decision, whole, so that it can be asked again elsewhere. For those
+/// who make the rules that the binding belongs to.
+#[utoipa::path(
+    get,
+    path = "/v1/decisions/{decision}/case",
+    params(CaseQuery),
+    responses((status = 200, body = Object))
+)]
+pub async fn decision_case(
+    State(app): State<App>,
+    Caller(who): Caller,
+    At(text): At,
+    Asked(query): Asked<CaseQuery>,
+) -> Result<Json<Case>, Problem> {
+    let row = match found(&app, &who, &text).await {
+        Ok(row) => row,
+        // Owners judge what others ask of their hosts, and may look at that.
+        Err(problem) if who.role == Role::Owner => {
+            let id: DecisionId = text.parse().map_err(|_| problem)?;
+            app.engine.decision(id).await?.ok_or_else(|| Refusal::not_found("decision", id))?
+        }
+        Err(problem) => return Err(problem),
+    };
+    let may = |binding: &Binding| app.engine.read(|state| may_bind(state, &who, binding.scope).is_ok());
+    Ok(Json(app.engine.case(row.id, query.binding.as_deref(), may).await?))
 }

@@ -10,6 +10,7 @@ use cascina_core::farm;
 use cascina_core::id::{FarmId, HostId};
 use cascina_core::name::Name;
 
+use super::offer::with_offers;
 use super::{Answer, done};
 use crate::auth::Caller;
 use crate::find;
@@ -38,7 +39,10 @@ pub async fn create_farm(State(app): State<App>, ask: Ask<NewFarm>) -> Answer {
     let Ask { who, body, .. } = &ask;
     tracing::debug!(actor = %who.name, farm = %body.name, "a farm is asked for");
     let command = Command::CreateFarm(command::NewFarm::from(body.clone()));
-    let outcome = ask.submit(&app, command).await?;
+    let outcome = match ask.submit(&app, command.clone()).await {
+        Ok(outcome) => outcome,
+        Err(problem) => return Err(with_offers(&app, who, &command, problem).await),
+    };
     let id: Option<FarmId> = outcome.subject.parse().ok();
     let row = id.and_then(|id| app.engine.read(|state| state.rows.farms.get(&id).cloned()));
     let accepted = FarmAccepted {
@@ -125,7 +129,10 @@ pub async fn list_farm_instances(
 pub async fn run_instances(State(app): State<App>, At(text): At, ask: Ask<NewInstances>) -> Answer {
     let farm = app.engine.read(|state| find::farm(state, &ask.who, &text))?.id;
     let command = Command::RunInstances { farm, ask: command::NewInstances::from(ask.body.clone()) };
-    Ok(done(&ask.submit(&app, command).await?))
+    match ask.submit(&app, command.clone()).await {
+        Ok(outcome) => Ok(done(&outcome)),
+        Err(problem) => Err(with_offers(&app, &ask.who, &command, problem).await),
+    }
 }
 
 /// Name of a host, for those who see hosts.

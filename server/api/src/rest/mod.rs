@@ -10,13 +10,16 @@ pub mod health;
 pub mod host;
 pub mod instance;
 pub mod network;
+pub mod offer;
 pub mod operation;
+pub mod plan;
 pub mod policy;
 pub mod quota;
 pub mod session;
 pub mod share;
 pub mod simulation;
 pub mod tenant;
+pub mod trial;
 pub mod user;
 
 use axum::Json;

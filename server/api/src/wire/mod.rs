@@ -4,9 +4,12 @@ pub mod catalog;
 pub mod decision;
 pub mod farm;
 pub mod network;
+pub mod offer;
 pub mod operation;
+pub mod plan;
 pub mod policy;
 pub mod tenant;
+pub mod trial;
 
 use cascina_core::units::{self, Timestamp};
 use cascina_core::{command, decision as core_decision};

@@ -10,7 +10,7 @@ mirror! {
     Saga = operation::SagaKind {
         FarmCreate FarmDelete InstanceRun InstanceStart InstanceStop InstanceReboot InstanceMigrate InstanceTerminate
         RouterApply RouterRestart NamesApply FirewallApply
-        VolumeCreate VolumeAttach VolumeDetach VolumeResize VolumeDelete SnapshotCreate SnapshotDelete
+        VolumeCreate VolumeAttach VolumeDetach VolumeResize VolumeDelete SnapshotCreate SnapshotDelete RouterMove InstanceRestart
     }
     OperationState = operation::OperationState { Running Compensating Done Failed Stuck }
     StepState = operation::StepState { Pending Acting Done Failed Undoing Undone Skipped Adopted }

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::{mirror, time};
 
 mirror! {
-    Hook = policy::Hook { Admission Quota Placement Reallocation }
+    Hook = policy::Hook { Admission Quota Placement Reallocation ChooseVictims }
     Mode = policy::Mode { Enforce Shadow Off }
     Fallback = policy::Fallback { Deny Allow Next }
 }
@@ -34,6 +34,17 @@ pub struct Policy {
     pub embedded: bool,
     pub uploaded_by: String,
     pub created: String,
+    /// As its manifest says.
+    pub language: String,
+    pub author: String,
+    /// Interfaces that it calls.
+    pub imports: Vec<String>,
+    /// Linear memory that it asks for; 0 is the ordinary bound.
+    pub memory_mib: u32,
+    /// Its instances may be used again.
+    pub warm: bool,
+    /// Names of those on the site's list who signed it.
+    pub signed_by: Vec<String>,
 }
 
 impl From<&policy::PolicyVersion> for Policy {
@@ -50,6 +61,12 @@ impl From<&policy::PolicyVersion> for Policy {
             embedded: row.embedded,
             uploaded_by: row.uploaded_by.clone(),
             created: time(row.created),
+            language: row.about.language.clone(),
+            author: row.about.author.clone(),
+            imports: row.about.imports.clone(),
+            memory_mib: row.about.memory_mib,
+            warm: row.about.warm,
+            signed_by: row.about.signatures.iter().map(|one| one.signer.clone()).collect(),
         }
     }
 }

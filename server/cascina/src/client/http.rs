@@ -130,10 +130,26 @@ impl Client {
         }
     }
 
-    pub fn upload(&self, path: &str, bytes: Vec<u8>) -> Done<Value> {
-        let request = self.request(Method::POST, path)?.header("Content-Type", "application/wasm");
+    pub fn upload(&self, path: &str, bytes: Vec<u8>, signature: Option<&str>) -> Done<Value> {
+        let mut request = self.request(Method::POST, path)?.header("Content-Type", "application/wasm");
+        if let Some(signature) = signature {
+            request = request.header("Cascina-Signature", signature.trim());
+        }
         let response = self.agent.run(request.body(bytes).map_err(unspeakable)?);
         read(path, response.map_err(|error| self.unreachable(&error))?)
+    }
+
+    /// Bytes rather than JSON.
+    pub fn download(&self, path: &str) -> Done<Vec<u8>> {
+        let request = self.request(Method::GET, path)?;
+        let response = self.agent.run(request.body(()).map_err(unspeakable)?);
+        let mut response = response.map_err(|error| self.unreachable(&error))?;
+        if !response.status().is_success() {
+            read(path, response)?;
+            return Ok(Vec::new());
+        }
+        let bytes = response.body_mut().with_config().limit(256 << 20).read_to_vec();
+        bytes.map_err(|error| Failure::Fault(format!("the answer to {path} broke off: {error}")))
     }
 
     /// Server-sent events: calls `each` with the data of every one until it says false or they end.

@@ -11,6 +11,7 @@ pub mod http;
 mod instance;
 mod network;
 mod operation;
+mod plan;
 mod policy;
 mod problem;
 mod progress;
@@ -18,6 +19,7 @@ mod quota;
 pub mod show;
 mod simulation;
 mod tenant;
+mod trial;
 mod user;
 
 use serde_json::Value;
@@ -82,6 +84,12 @@ pub enum Noun {
     /// Decisions: what policies were asked, who said what, and why.
     #[command(subcommand)]
     Decision(decision::Verb),
+    /// Plans: what should move, and what came of it.
+    #[command(subcommand)]
+    Plan(plan::Verb),
+    /// Offers that came with a refusal.
+    #[command(subcommand)]
+    Offer(operation::OfferVerb),
     /// Operations: work under way, done, failed or stuck.
     #[command(subcommand)]
     Operation(operation::Verb),
@@ -102,6 +110,11 @@ pub struct Session {
 }
 
 pub fn run(noun: Noun, connection: &Connection, output: Output) -> Done {
+    // What needs no server must not ask for a token.
+    let noun = match noun {
+        Noun::Policy(policy::PolicyVerb::Workbench(verb)) => return crate::workbench::run(verb, output),
+        noun => noun,
+    };
     let session = Session { client: Client::new(connection)?, output };
     match noun {
         Noun::Farm(verb) => farm::run(&session, verb),
@@ -122,6 +135,8 @@ pub fn run(noun: Noun, connection: &Connection, output: Output) -> Done {
         Noun::Policy(verb) => policy::policy(&session, verb),
         Noun::Binding(verb) => policy::binding(&session, verb),
         Noun::Decision(verb) => decision::run(&session, verb),
+        Noun::Plan(verb) => plan::run(&session, verb),
+        Noun::Offer(verb) => operation::offer(&session, verb),
         Noun::Operation(verb) => operation::run(&session, verb),
         Noun::Event(verb) => event::run(&session, verb),
         Noun::Simulation(verb) => simulation::run(&session, verb),
@@ -171,7 +186,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 /// JSON given on the command line, or `@file`.
-fn json(text: &str) -> Result<Value, String> {
+pub fn json(text: &str) -> Result<Value, String> {
     let text = match text.strip_prefix('@') {
         Some(path) => std::fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}"))?,
         None => text.to_owned(),

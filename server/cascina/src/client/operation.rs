@@ -61,3 +61,20 @@ pub fn run(session: &Session, verb: Verb) -> Done {
         Verb::Cancel { operation } => mend(&operation, "cancel"),
     }
 }
+
+#[derive(clap::Subcommand)]
+pub enum OfferVerb {
+    /// Take one, within its ten minutes: the smaller request is made, with what was held for it.
+    Accept {
+        /// As the refusal showed it.
+        token: String,
+        #[command(flatten)]
+        wait: super::Wait,
+    },
+}
+
+pub fn offer(session: &Session, verb: OfferVerb) -> Done {
+    let OfferVerb::Accept { token, wait } = verb;
+    let answer = session.client.post(&format!("{}/accept", below("/v1/offers", &token)), &serde_json::json!({}))?;
+    session.settle("the offer is taken", &answer, &wait)
+}

@@ -76,6 +76,16 @@ impl fmt::Display for Problem {
         if let Some(offer) = self.body.get("offer").filter(|offer| !offer.is_null()) {
             write!(f, "\n  would be granted: {offer}")?;
         }
+        for grant in self.body.get("grants").and_then(Value::as_array).unwrap_or(&none) {
+            let text = |key: &str| grant.get(key).and_then(Value::as_str);
+            write!(f, "\n  would be granted: {}", text("text").unwrap_or_default())?;
+            if let Some(from) = text("from") {
+                write!(f, " (from {from} on)")?;
+            }
+            if let (Some(token), Some(expires)) = (text("token"), text("expires")) {
+                write!(f, "\n    held until {expires}: cascina offer accept {token}")?;
+            }
+        }
         match self.advice() {
             Some(advice) => write!(f, "\n{advice}"),
             None => Ok(()),

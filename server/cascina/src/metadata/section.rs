@@ -86,3 +86,35 @@ impl Section {
         Ok(Peers::new(pools))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+
+    fn parsed(metadata: &str, router: &str) -> Result<(), String> {
+        let text = format!(
+            "[metadata]\n{metadata}\n[gateway.router]\npublic = []\ndomain_suffix = \"internal\"\nmtu = 1450\n{router}\n"
+        );
+        Config::parse(&text, std::iter::empty()).map(drop).map_err(|error| format!("{error:#}"))
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_said() {
+        let router = |seen_as: &str| format!("metadata = {{ to = \"203.0.113.254:8775\"{seen_as} }}");
+        let good = router(", seen_as = \"100.64.0.0/10\"");
+        assert_eq!(parsed("", &good), Ok(()));
+        assert_eq!(parsed("listen = \"203.0.113.254:8775\"\nrouters_between = 2\nrequests_per_s = 0", &good), Ok(()));
+        let says = |metadata: &str, router: &str, words: &[&str]| {
+            let error = parsed(metadata, router).unwrap_err();
+            assert!(words.iter().all(|word| error.contains(word)), "{error}");
+        };
+        says("", "", &["no router leads there", "[gateway.router]", "seen_as"]);
+        says("", &router(""), &["gateway.router.metadata", "no `seen_as`"]);
+        // The private pool of a /12 has 4095 networks of /24.
+        says("", &router(", seen_as = \"100.64.0.0/16\""), &["100.64.0.0/16", "4095", "/24"]);
+        says("connections = 0", &good, &["metadata.connections = 0", "1 to 65536"]);
+        says("burst = 0", &good, &["metadata.burst = 0"]);
+        says("port = 1", &good, &["port", "listen"]);
+        says("listen = \"[::1]:80\"", &good, &["listen"]);
+    }
+}

@@ -159,6 +159,14 @@ impl Host {
         count.split_whitespace().next().unwrap().parse().unwrap()
     }
 
+    /// Has it do something, and waits for what comes of it.
+    fn tell(&self, console: &str, line: &str, words: &str) {
+        // QEMU does not look at what was said by somebody who has gone.
+        let mut console = fs::OpenOptions::new().write(true).open(console).unwrap();
+        console.write_all(line.as_bytes()).unwrap();
+        self.console_says(words);
+    }
+
     /// What it wrote so far, once that has these words in it.
     fn console_says(&self, words: &str) -> Duration {
         let begun = Instant::now();
@@ -240,8 +248,7 @@ fn a_guest_starts_from_its_document() {
         let console = console.and_then(|console| console.attribute("tty")).unwrap();
         let forge = "ip link set eth0 down; ip link set eth0 address 02:00:00:d2:d2:63; ip link set eth0 up; \
                      ip address add 10.64.210.99/24 dev eth0; arping -c 2 -w 5 -I eth0 10.64.210.1; echo forged\n";
-        fs::OpenOptions::new().write(true).open(console).unwrap().write_all(forge.as_bytes()).unwrap();
-        host.console_says("\nforged");
+        host.tell(console, forge, "\nforged");
         assert!(host.forged() > 0, "what came from another MAC was not dropped");
 
         // Marks can be changed under way.

@@ -67,6 +67,7 @@ pub fn questions(
         only: only.iter().map(|host| host.id).collect(),
         avoid: vec![on],
         taken: Vec::new(),
+        reserved: Vec::new(),
     });
     Ok(vec![(party, question)])
 }

@@ -10,14 +10,19 @@ pub mod instance;
 pub mod key_pair;
 pub mod migrate;
 pub mod observed;
+pub mod offer;
+pub mod plan;
 pub mod policy;
 pub mod rebuild;
 pub mod replica;
+pub mod run_move;
 pub mod security_group;
 pub mod site;
 pub mod snapshot;
 pub mod tag;
 pub mod tenant;
+pub mod trial;
+pub mod upkeep;
 pub mod user;
 pub mod volume;
 
@@ -75,6 +80,10 @@ pub fn questions(
         Command::Power { instances, power } => instance::power_questions(state, who, instances, *power),
         Command::MigrateInstance { instance, to } => migrate::questions(state, who, *instance, to.as_ref()),
         Command::RebuildRouter { router, to } => rebuild::questions(state, who, *router, to.as_ref()),
+        Command::ProposePlan { trigger, binding, max_moves } => {
+            plan::questions(state, who, trigger, binding.as_ref(), *max_moves)
+        }
+        Command::RunMove { plan, index } => run_move::questions(state, who, *plan, *index),
         Command::AllocateAddress { farm, .. } => address::questions(state, who, *farm),
         Command::SetInstance { instance, change } => instance::change_questions(state, who, *instance, change),
         Command::CreateVolume { farm, class, size, snapshot, .. } => {
@@ -200,12 +209,28 @@ pub fn apply(
         Command::Bind(binding) => Ok(policy::bind(tx, who, binding)?),
         Command::Rebind { binding, change } => Ok(policy::rebind(tx, who, *binding, change)?),
         Command::Unbind { binding } => Ok(policy::unbind(tx, who, *binding)?),
+        Command::Trial { binding, step } => Ok(trial::step(tx, who, *binding, step)?),
+        Command::HoldOffer { tenant, amounts, expires } => Ok(offer::hold(tx, who, *tenant, amounts, *expires)?),
+        Command::DropHold { hold } => Ok(offer::drop(tx, who, *hold)?),
+        Command::PanicPolicies => Ok(trial::panic(tx, who)?),
         Command::Quarantine { binding, why } => Ok(policy::quarantine(tx, who, *binding, why)?),
         Command::Mend { operation, remedy } => {
             admin(who, "mend operations")?;
             saga::mend(tx, *operation, *remedy)?;
             Ok(Outcome { subject: operation.to_string(), operation: Some(*operation), ..Outcome::default() })
         }
+        Command::ProposePlan { trigger, binding, .. } => plan::propose(tx, who, trigger, binding.as_ref(), decisions),
+        Command::ApprovePlan { plan } => Ok(plan::approve(tx, who, *plan)?),
+        Command::RejectPlan { plan, note } => Ok(plan::reject(tx, who, *plan, note.as_deref())?),
+        Command::CancelPlan { plan, note } => Ok(plan::cancel(tx, who, *plan, note.as_deref())?),
+        Command::RunMove { plan, index } => run_move::run(tx, who, *plan, *index, decisions),
+        Command::SkipMove { plan, index, why } => Ok(plan::skip(tx, who, *plan, *index, why)?),
+        Command::SettlePlan { plan } => Ok(plan::settle(tx, who, *plan)?),
+        Command::NoteTurn { name, note } => Ok(plan::turn(tx, who, name, note)?),
+        Command::DrainHost { host, workers, note } => Ok(upkeep::drain(tx, who, *host, *workers, note.as_deref())?),
+        Command::FenceHost { host, by } => Ok(upkeep::fence(tx, who, *host, by)?),
+        Command::EndDrain { host } => Ok(plan::end_drain(tx, who, *host)?),
+        Command::Switched { host, switch, error } => Ok(upkeep::switched(tx, who, *host, *switch, error.as_deref())?),
         Command::ApplySite(spec) => Ok(site::apply(tx, who, spec)?),
         Command::HostSeen { host, up, note } => Ok(observed::host(tx, who, *host, *up, note.as_deref())?),
         Command::HostDescribed { host, facts } => Ok(observed::described(tx, who, *host, facts)?),

@@ -24,11 +24,20 @@ const SWEEP: usize = 500;
 pub fn host(tx: &mut Tx<'_>, who: &Principal, id: HostId, up: bool, note: Option<&str>) -> Result<Outcome, Refusal> {
     admin(who, "report hosts")?;
     let row = tx.state().rows.hosts.get(&id).cloned().ok_or_else(|| Refusal::not_found("host", id))?;
+    let upkeep = tx.state().rows.upkeeps.get(&id).cloned();
+    let fenced = upkeep.as_ref().is_some_and(|upkeep| upkeep.fenced.is_some());
     let state = match (row.state, up) {
+        // What was started elsewhere is taken off it first, and a person says when it is good again.
+        (HostState::Down, true) if fenced => HostState::Cordoned,
+        (HostState::Down, true) if upkeep.is_some_and(|upkeep| upkeep.drain.is_some()) => HostState::Draining,
         (HostState::Down | HostState::Enrolling, true) => HostState::Up,
-        (HostState::Up | HostState::Enrolling, false) => HostState::Down,
+        (HostState::Up | HostState::Enrolling | HostState::Draining, false) => HostState::Down,
         _ => return Ok(outcome(&row.name)),
     };
+    if fenced {
+        super::plan::set_upkeep(tx, id, |row| row.fenced = None);
+    }
+    let note = if state == HostState::Cordoned { Some("it was fenced, and answers again; uncordon it") } else { note };
     tx.put(Host { state, note: note.map(String::from), updated: tx.now, ..Host::clone(&row) });
     let (kind, word) = if up { ("host.up", "answers again") } else { ("host.down", "does not answer") };
     tx.tell(told(kind, &row.name, format!("host {} {word}", row.name)));

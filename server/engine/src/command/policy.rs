@@ -2,17 +2,29 @@
 
 use cascina_core::command::{BindingChange, NewBinding, Outcome};
 use cascina_core::id::BindingId;
-use cascina_core::policy::{Binding, Digest, PolicyVersion, Scope};
+use cascina_core::policy::{Binding, Digest, Former, PolicyVersion, Scope};
 use cascina_core::principal::{Principal, Role};
 use cascina_core::refusal::Refusal;
 use cascina_core::state::{Key, State};
+use cascina_core::units::Timestamp;
 
 use super::{admin, outcome, told};
 use crate::tx::Tx;
 
 pub fn add(tx: &mut Tx<'_>, who: &Principal, version: &PolicyVersion) -> Result<Outcome, Refusal> {
     may_upload(who)?;
-    if tx.state().rows.policies.contains_key(&version.digest) {
+    if let Some(known) = tx.state().rows.policies.get(&version.digest).cloned() {
+        // The same bytes; somebody more may vouch for them now.
+        let news = version.about.signatures.iter().filter(|one| !known.about.signatures.contains(one));
+        let news: Vec<_> = news.cloned().collect();
+        if !news.is_empty() {
+            let names: Vec<&str> = news.iter().map(|one| one.signer.as_str()).collect();
+            let text = format!("policy {} is signed by {}", version.label(), names.join(", "));
+            let mut row = PolicyVersion::clone(&known);
+            row.about.signatures.extend(news.iter().cloned());
+            tx.put(row);
+            tx.tell(told("policy.signed", version.label(), text));
+        }
         return Ok(outcome(version.label()));
     }
     if let Some(other) = tx.state().indexes.policy_labels.get(&version.label()) {
@@ -56,7 +68,11 @@ pub fn remove(tx: &mut Tx<'_>, who: &Principal, digest: Digest) -> Result<Outcom
     if row.embedded {
         return Err(Refusal::Conflict(format!("{} is part of the program and cannot be removed", row.label())));
     }
-    if let Some(binding) = tx.state().rows.bindings.values().find(|binding| binding.digest == digest) {
+    let uses = |binding: &Binding| {
+        let tried = binding.trial.as_ref().map(|trial| trial.digest);
+        binding.digest == digest || tried == Some(digest)
+    };
+    if let Some(binding) = tx.state().rows.bindings.values().find(|binding| uses(binding)) {
         return Err(Refusal::Conflict(format!("{} is bound by {}; unbind it first", row.label(), binding.name)));
     }
     tx.remove(Key::Policy(digest));
@@ -98,7 +114,7 @@ pub fn may_bind(state: &State, who: &Principal, scope: Scope) -> Result<(), Refu
     }
 }
 
-fn check(binding: &Binding, policy: &PolicyVersion) -> Result<(), Refusal> {
+pub(super) fn check(binding: &Binding, policy: &PolicyVersion) -> Result<(), Refusal> {
     if !policy.hooks.contains(&binding.hook) {
         let hooks: Vec<_> = policy.hooks.iter().map(|hook| hook.as_str()).collect();
         let allowed = format!("a hook that {} implements: {}", policy.label(), hooks.join(", "));
@@ -130,6 +146,8 @@ pub fn bind(tx: &mut Tx<'_>, who: &Principal, ask: &NewBinding) -> Result<Outcom
         mode: ask.mode,
         on_error: ask.on_error,
         quarantined: None,
+        trial: None,
+        previous: None,
         created: tx.now,
         updated: tx.now,
     };
@@ -140,7 +158,11 @@ pub fn bind(tx: &mut Tx<'_>, who: &Principal, ask: &NewBinding) -> Result<Outcom
     Ok(outcome(id))
 }
 
-fn existing(tx: &Tx<'_>, who: &Principal, id: BindingId) -> Result<Binding, Refusal> {
+pub(super) fn former(row: &Binding, until: Timestamp) -> Former {
+    Former { digest: row.digest, policy: row.policy.clone(), settings: row.settings.clone(), until }
+}
+
+pub(super) fn existing(tx: &Tx<'_>, who: &Principal, id: BindingId) -> Result<Binding, Refusal> {
     let row = tx.state().rows.bindings.get(&id).cloned().ok_or_else(|| Refusal::not_found("binding", id))?;
     may_bind(tx.state(), who, row.scope)?;
     Ok(Binding::clone(&row))
@@ -148,6 +170,7 @@ fn existing(tx: &Tx<'_>, who: &Principal, id: BindingId) -> Result<Binding, Refu
 
 pub fn rebind(tx: &mut Tx<'_>, who: &Principal, id: BindingId, change: &BindingChange) -> Result<Outcome, Refusal> {
     let mut row = existing(tx, who, id)?;
+    let before = former(&row, tx.now);
     let policy = find(tx.state(), change.policy.as_deref().unwrap_or(&row.digest.to_string()))?;
     row.digest = policy.digest;
     row.policy = policy.label();
@@ -159,6 +182,12 @@ pub fn rebind(tx: &mut Tx<'_>, who: &Principal, id: BindingId, change: &BindingC
     // Another component gets another chance.
     if change.release || change.policy.is_some() {
         row.quarantined = None;
+    }
+    if before.digest != row.digest || before.settings != row.settings {
+        row.previous = Some(before);
+        if row.is_candidate() {
+            row.trial = None;
+        }
     }
     row.updated = tx.now;
     check(&row, &policy)?;

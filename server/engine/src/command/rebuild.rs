@@ -62,6 +62,7 @@ pub fn questions(
         only,
         avoid: row.host.into_iter().collect(),
         taken: Vec::new(),
+        reserved: Vec::new(),
     });
     Ok(vec![(party, question)])
 }

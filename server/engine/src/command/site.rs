@@ -19,8 +19,13 @@ pub fn apply(tx: &mut Tx<'_>, who: &Principal, spec: &SiteSpec) -> Result<Outcom
     admin(who, "apply the site file")?;
     let mut changes = 0;
     pools(tx, &spec.site)?;
-    if *tx.state().site() != spec.site || tx.state().rows.site.is_empty() {
-        tx.put(spec.site.clone());
+    let veil = match tx.state().site().veil {
+        0 => tx.secret(),
+        drawn => drawn,
+    };
+    let site = Site { veil, ..spec.site.clone() };
+    if *tx.state().site() != site || tx.state().rows.site.is_empty() {
+        tx.put(site);
         changes += 1;
     }
     for class in &spec.classes {

@@ -95,6 +95,7 @@ impl Saga for FarmCreate {
                     only: Vec::new(),
                     avoid: Vec::new(),
                     taken: Vec::new(),
+                    reserved: Vec::new(),
                 };
                 Ok(Work::Decide(vec![(party(state, operation)?, Question::Place(question))]))
             }
@@ -347,6 +348,7 @@ fn place_router(tx: &mut Tx<'_>, operation: &Operation, answer: &Answer) -> Resu
         class: site.router_class.clone(),
         size: site.router_size,
         host: Some(host),
+        bound_for: None,
         state: RouterState::Pending,
         forwards: Vec::new(),
         desired_revision: 1,

@@ -83,6 +83,7 @@ pub fn question(item: &Item, only: &[HostId], cause: &str) -> Question {
         only: only.to_vec(),
         avoid: Vec::new(),
         taken: Vec::new(),
+        reserved: Vec::new(),
     })
 }
 

@@ -14,10 +14,12 @@ pub mod firewall_apply;
 pub mod identity;
 pub mod instance_migrate;
 pub mod instance_power;
+pub mod instance_restart;
 pub mod instance_run;
 pub mod instance_terminate;
 pub mod names_apply;
 pub mod router_apply;
+pub mod router_move;
 pub mod router_restart;
 pub(crate) mod site_calls;
 pub mod snapshot;
@@ -174,6 +176,8 @@ pub fn script(kind: SagaKind) -> Script {
         SagaKind::VolumeDelete => of::<volume::VolumeDelete>(kind),
         SagaKind::SnapshotCreate => of::<snapshot::SnapshotCreate>(kind),
         SagaKind::SnapshotDelete => of::<snapshot::SnapshotDelete>(kind),
+        SagaKind::RouterMove => of::<router_move::RouterMove>(kind),
+        SagaKind::InstanceRestart => of::<instance_restart::InstanceRestart>(kind),
     }
 }
 

@@ -211,6 +211,9 @@ async fn start(folder: &tempfile::TempDir, hosts: &SimDriver, public: u8, polici
         sealer: cascina_engine::seal::Sealer::new(&[7; 32]),
         call_deadline: Duration::from_millis(300),
         reconcile_every: Duration::from_secs(3600),
+        power: Arc::new(cascina_engine::power::ByHand),
+        gates: Vec::new(),
+        supply: Default::default(),
         crash_at: None,
     })
     .await

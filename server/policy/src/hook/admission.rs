@@ -5,10 +5,12 @@ use cascina_core::farm::FarmRequest;
 use cascina_core::policy::{Hook, Scope};
 use cascina_core::quota::Usage;
 use cascina_core::tenant::TenantRequest;
+use cascina_core::units::Size;
 
 use crate::abi::v1::admission as abi;
 use crate::abi::v1::types::{Answer, Attribute, Context, Failure};
 use crate::answer::{self, Spoken};
+use crate::case;
 use crate::chain::{Ask, Effect, Judgement, Subject, Tally};
 use crate::component::Loaded;
 use crate::error::EvaluationError;
@@ -19,7 +21,7 @@ impl Sandbox {
     /// May this tenant exist? `tenants` is how many there are.
     pub fn admit_tenant(&self, ask: &Ask<'_>, _request: &TenantRequest, tenants: u32) -> Judgement {
         judge(self, ask, |loaded, context, scope| {
-            evaluate_tenant(&self.runner, loaded, context, &ask.subject, tenants, Some(scope))
+            evaluate_tenant(&self.runner, loaded, context, ask.subject(scope), tenants, Some(scope))
         })
     }
 
@@ -27,7 +29,7 @@ impl Sandbox {
     pub fn admit_farm(&self, ask: &Ask<'_>, request: &FarmRequest, farms: u32, usage: &[Usage]) -> Judgement {
         let farm = Farm::new(request, farms, usage);
         judge(self, ask, |loaded, context, scope| {
-            evaluate_farm(&self.runner, loaded, context, &ask.subject, &farm, Some(scope))
+            evaluate_farm(&self.runner, loaded, context, ask.subject(scope), &farm, Some(scope))
         })
     }
 }
@@ -101,9 +103,6 @@ pub(crate) fn evaluate_farm(
     farm: &Farm<'_>,
     scope: Option<Scope>,
 ) -> Evaluated<Spoken> {
-    let Some(exports) = &loaded.exports.admission else {
-        return Evaluated::failed(EvaluationError::NoHook(Hook::Admission));
-    };
     let items: Vec<abi::Item<'_>> = farm
         .request
         .items
@@ -129,8 +128,55 @@ pub(crate) fn evaluate_farm(
         usage: &usage,
         attributes: &attributes,
     };
+    ask_farm(runner, loaded, context, request, scope)
+}
+
+/// The same about a farm that somebody wrote down.
+pub(crate) fn evaluate_case(
+    runner: &Runner,
+    loaded: &Loaded,
+    context: Context<'_>,
+    subject: &Subject,
+    ask: &case::AdmitFarm,
+) -> Result<Evaluated<Spoken>, case::CaseError> {
+    let size = |size: case::Size| Size::new(size.vcpus, size.memory_mib, size.disk_gib);
+    let items = ask.items.iter().map(|item| abi::Item {
+        flavor: &item.flavor,
+        class: &item.class,
+        image: &item.image,
+        min_count: item.min_count,
+        max_count: item.max_count,
+        size: Amounts::of_instances(size(item.size), 1).into(),
+    });
+    let items: Vec<abi::Item<'_>> = items.collect();
+    let usage = case::usage(&ask.usage)?;
+    let usage: Vec<_> = usage.iter().map(Into::into).collect();
+    let attributes: Vec<_> = ask.attributes.iter().map(|(key, value)| Attribute { key, value }).collect();
+    let request = abi::FarmRequest {
+        subject: subject.lower(),
+        items: &items,
+        total: case::total(ask).into(),
+        lease_s: ask.lease_s,
+        farms: ask.farms,
+        usage: &usage,
+        attributes: &attributes,
+    };
+    Ok(ask_farm(runner, loaded, context, request, None))
+}
+
+fn ask_farm(
+    runner: &Runner,
+    loaded: &Loaded,
+    context: Context<'_>,
+    request: abi::FarmRequest<'_>,
+    scope: Option<Scope>,
+) -> Evaluated<Spoken> {
+    let Some(exports) = &loaded.exports.admission else {
+        return Evaluated::failed(EvaluationError::NoHook(Hook::Admission));
+    };
+    let total = request.total.into();
     runner
         .call::<_, Result<Answer, Failure>>(loaded, &exports.admit_farm, (context, request), 0)
         .and_then(|answer| answer::declared(answer, &runner.bounds))
-        .and_then(|answer| answer::spoken(answer, Some(farm.total), scope, &runner.bounds))
+        .and_then(|answer| answer::spoken(answer, Some(total), scope, &runner.bounds))
 }

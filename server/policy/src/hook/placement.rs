@@ -8,6 +8,7 @@ use cascina_core::id::HostId;
 use cascina_core::policy::{Binding, Hook, Scope};
 use cascina_core::units::Size;
 use cascina_core::view::ClusterView;
+use serde::{Deserialize, Serialize};
 
 use crate::abi::v1::placement as abi;
 use crate::abi::v1::types::{Context, Failure};
@@ -43,7 +44,8 @@ pub struct PlacementFacts<'a> {
 }
 
 /// A share, as its owner's policy sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct ShareFacts {
     pub number: u32,
     /// Does the requesting tenant belong to the owner?
@@ -110,7 +112,10 @@ impl Sandbox {
             let asked = self.consult(
                 ask,
                 binding,
-                |loaded, context| evaluate(&self.runner, loaded, context, &ask.subject, work, share, columns.lower()),
+                |loaded, context| {
+                    let subject = ask.subject(binding.scope);
+                    evaluate(&self.runner, loaded, context, subject, work, share, columns.lower())
+                },
                 |outcome| say(outcome, binding, columns),
             );
             let Some((opinion, effect)) = asked else { continue };
@@ -144,7 +149,7 @@ impl Sandbox {
     }
 }
 
-fn lower_share(share: &ShareFacts) -> abi::Share {
+pub(crate) fn lower_share(share: &ShareFacts) -> abi::Share {
     abi::Share {
         number: share.number,
         own: share.own,
@@ -289,10 +294,10 @@ pub(crate) enum Outcome {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Ranked {
     /// One a candidate, or none at all.
-    scores: Vec<u32>,
-    excluded: Vec<abi::Exclusion>,
-    codes: Vec<Reason>,
-    reasons: Vec<Reason>,
+    pub scores: Vec<u32>,
+    pub excluded: Vec<abi::Exclusion>,
+    pub codes: Vec<Reason>,
+    pub reasons: Vec<Reason>,
 }
 
 pub(crate) fn evaluate(

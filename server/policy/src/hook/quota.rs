@@ -36,7 +36,7 @@ impl Sandbox {
             let asked = self.consult(
                 ask,
                 binding,
-                |loaded, context| evaluate_assign(&self.runner, loaded, context, &ask.subject, classes),
+                |loaded, context| evaluate_assign(&self.runner, loaded, context, ask.subject(binding.scope), classes),
                 |assigned| {
                     let limits = assigned.limits.iter().map(|(class, limit)| (class.clone(), *limit)).collect();
                     (Said::Assigned { limits }, std::mem::take(&mut assigned.reasons))
@@ -63,7 +63,7 @@ impl Sandbox {
     pub fn check_quota(&self, ask: &Ask<'_>, verb: &str, class: &str, wanted: Amounts, usage: &[Usage]) -> Judgement {
         let consumption = Consumption { verb, class, wanted, usage };
         judge(self, ask, |loaded, context, scope| {
-            evaluate_check(&self.runner, loaded, context, &ask.subject, &consumption, Some(scope))
+            evaluate_check(&self.runner, loaded, context, ask.subject(scope), &consumption, Some(scope))
         })
     }
 }

@@ -7,6 +7,7 @@ pub mod hosts;
 pub mod images;
 pub mod log;
 pub mod operations;
+pub mod plans;
 pub mod state;
 pub mod stores;
 

@@ -15,7 +15,7 @@ use cascina_engine::Idempotency;
 use serde::Serialize;
 
 use super::site::{bindings, small_site};
-use super::{addresses, belongings, disks, farms, groups, houses, images, launches, rules, tenants, trouble};
+use super::{addresses, belongings, disks, farms, groups, houses, images, launches, plans, rules, tenants, trouble};
 use crate::books::Keep;
 use crate::chance::Chance;
 use crate::client::{Answered, Heard, Request};
@@ -140,7 +140,16 @@ const GUESTS: Actions = &[
 const TROUBLES: Actions =
     &[(45, trouble::faults), (30, trouble::hosts), (15, trouble::guests), (20, trouble::crash), (8, trouble::disk)];
 
-const ACTIONS: [Actions; 4] = [GENERAL, DISKS, GUESTS, TROUBLES];
+const PLANS: Actions = &[
+    (20, plans::foolish),
+    (8, plans::propose),
+    (25, plans::judge),
+    (8, plans::drain),
+    (15, plans::fence),
+    (8, Play::return_hosts),
+];
+
+const ACTIONS: [Actions; 5] = [GENERAL, DISKS, GUESTS, TROUBLES, PLANS];
 
 pub struct Play {
     pub sim: Simulation,
@@ -215,7 +224,13 @@ fn play_once(policies: &Policies, seed: u64, options: &Options) -> Result<Summar
     let narrow = chance.permille(600);
     let more = if narrow { [2, 5, 10] } else { [1, 1, 4] };
     let often = |chance: &mut Chance| chance.pick(&more).unwrap_or(1);
-    let factors = [if narrow { 2 } else { 1 }, often(&mut chance), often(&mut chance), chance.between((1, 3))];
+    let factors = [
+        if narrow { 2 } else { 1 },
+        often(&mut chance),
+        often(&mut chance),
+        chance.between((1, 3)),
+        chance.pick(&[0, 1, 3, 8]).unwrap_or(1),
+    ];
     let mut play = Play { sim, chance, narrow, factors, named: 0, heard: Vec::new(), unheard: Vec::new() };
     let actions = options.actions.unwrap_or(actions);
     match play.through(actions) {

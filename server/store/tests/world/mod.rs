@@ -234,6 +234,7 @@ pub fn policy(digest: Digest, version: &str) -> PolicyVersion {
         embedded: true,
         uploaded_by: "system".into(),
         created: Timestamp(0),
+        about: Default::default(),
     }
 }
 
@@ -293,6 +294,7 @@ pub fn decision(id: u64, tenant: u64, farm: u64, operation: u64, hook: Hook, rev
                 only: vec![],
                 avoid: vec![],
                 taken: vec![],
+                reserved: Vec::new(),
             }),
         },
         candidates: 35,

@@ -26,6 +26,7 @@ pub use names::{FilterName, FilterNameError, Marker, networks, stale};
 use self::rule::{Priority, Way, accept, accept_each, drop, drop_all};
 use super::xml::{Element, XmlError};
 use crate::NetworkSpec;
+use crate::router::METADATA;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {
@@ -186,7 +187,8 @@ fn router(network: &NetworkSpec) -> Result<Filter, XmlError> {
     let own = mac(network, gateway);
     let from = |net: Ipv4Net| Element::new("ip").with("srcipaddr", net.network()).with("srcipmask", net.prefix_len());
     let mut rules = vec![own_mac(own)];
-    rules.extend(arp(own, &[gateway]));
+    // Some guests take the address of the metadata service for a neighbour's.
+    rules.extend(arp(own, &[gateway, METADATA]));
     rules.push(accept(Way::Out, DHCP, Element::new("ip").with("srcipaddr", gateway)));
     rules.push(drop(Way::Out, ROGUE, from(network.cidr.trunc())));
     rules.push(accept(Way::Out, RIGHT, Element::new("ip")));

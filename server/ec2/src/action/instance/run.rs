@@ -65,8 +65,33 @@ pub async fn run_instances(call: Call, request: RunInstances) -> Result<Reservat
         })
     })?;
     let command = Command::RunInstances { farm: call.farm, ask: asked };
-    let outcome = call.submit_once(command, Code::IncorrectState, request.client_token.as_deref()).await?;
+    let submitted = call.submit_once(command.clone(), Code::IncorrectState, request.client_token.as_deref()).await;
+    let outcome = match submitted {
+        Ok(outcome) => outcome,
+        Err(fault) => return Err(with_grants(&call, &command, fault).await),
+    };
     Ok(reservation(&call, &outcome.instances))
+}
+
+/// A refusal, with what would be granted now if anything would.
+async fn with_grants(call: &Call, command: &Command, fault: Fault) -> Fault {
+    let about = [
+        Code::UnauthorizedOperation,
+        Code::InsufficientInstanceCapacity,
+        Code::InstanceLimitExceeded,
+        Code::VcpuLimitExceeded,
+    ];
+    if call.dry_run || !about.contains(&fault.code) {
+        return fault;
+    }
+    // The refusal is what was asked about; without an answer to this it stands alone.
+    let grants = call.engine.nearest(&call.who, command).await.unwrap_or_default();
+    let texts: Vec<String> = grants.into_iter().map(|grant| grant.text).collect();
+    if texts.is_empty() {
+        return fault;
+    }
+    let end = if fault.message.ends_with('.') { "" } else { "." };
+    fault.code.fault(format!("{}{end} Would be granted: {}.", fault.message, texts.join("; ")))
 }
 
 /// As they are now, which need not be the first time that a client asks.
