@@ -71,8 +71,7 @@ enum Task {
     /// Check every truth that a database must keep.
     Fsck { database: PathBuf },
     /// Try policies out on traces of requests, or the engine on schedules of trouble, in virtual time.
-    #[command(subcommand)]
-    Simulate(simulate::Simulate),
+    Simulate(Box<simulate::Arguments>),
     /// What the server calls itself as, to compile a policy under limits of its own.
     #[command(hide = true)]
     CompilePolicy(wiring::CompileBounds),
@@ -91,7 +90,7 @@ fn main() -> ExitCode {
         Task::Backup { database, to } => offline::backup(&database, &to),
         Task::Restore { from, to } => offline::restore(&from, &to),
         Task::Fsck { database } => offline::fsck(&database),
-        Task::Simulate(what) => simulate::simulate(what, arguments.output),
+        Task::Simulate(what) => simulate::simulate(*what, arguments.output),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
