@@ -78,8 +78,7 @@ enum Task {
     #[command(subcommand)]
     Context(context::Verb),
     /// Try policies out on traces of requests, or the engine on schedules of trouble, in virtual time.
-    #[command(subcommand)]
-    Simulate(simulate::Simulate),
+    Simulate(Box<simulate::Arguments>),
     /// What the server calls itself as, to compile a policy under limits of its own.
     #[command(hide = true)]
     CompilePolicy(wiring::CompileBounds),
@@ -111,7 +110,7 @@ fn main() -> ExitCode {
         Task::Restore { from, to } => offline::restore(&from, &to),
         Task::Fsck { database } => offline::fsck(&database),
         Task::Context(verb) => context::context(verb, &arguments.output, format),
-        Task::Simulate(what) => simulate::simulate(what, format),
+        Task::Simulate(what) => simulate::simulate(*what, format),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

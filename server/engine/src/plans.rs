@@ -16,6 +16,8 @@ use crate::power::Power;
 
 /// Between two looks of the agent.
 pub const EVERY_MS: u64 = 1000;
+/// … when no plan is under way and no host is emptied.
+const SELDOM_MS: u64 = 10_000;
 /// A host that is emptied, or lost, is looked at again after so long if something is left on it.
 pub const AGAIN_MS: u64 = 60_000;
 
@@ -196,7 +198,7 @@ fn trigger(state: &State, rule: &TriggerRule, now: Timestamp) -> Option<Command>
         Some(Command::ProposePlan { trigger, binding: rule.binding.clone(), max_moves: None })
     };
     if let Some(due) = rule.cron.as_ref().and_then(|cron| cron.next_after(turn.upto)).filter(|due| *due <= now) {
-        let late = now.0 - due.0 > 10 * EVERY_MS;
+        let late = now.0 - due.0 > 6 * SELDOM_MS;
         if late && rule.missed == Missed::Skip {
             return Some(Command::NoteTurn { name: rule.name.clone(), note: "missed, and skipped".into() });
         }
@@ -243,6 +245,13 @@ pub fn switches(state: &State, now: Timestamp, power: &dyn Power) -> Vec<(Arc<Ho
 /// A plan's row, for those who made it.
 pub fn find(state: &State, id: PlanId) -> Option<&Plan> {
     state.rows.plans.get(&id).map(|plan| &**plan)
+}
+
+/// Until the next look.
+pub fn pause_ms(state: &State) -> u64 {
+    let active = |id: &PlanId| state.rows.plans.get(id).is_some_and(|plan| plan.state.is_active());
+    let busy = state.indexes.open_plans.iter().any(active) || !state.rows.upkeeps.is_empty();
+    if busy { EVERY_MS } else { SELDOM_MS }
 }
 
 /// Whether anything is under way or waits to be.

@@ -31,7 +31,7 @@ impl Simulation {
         if plans::idle(&self.books.state) {
             return;
         }
-        let at = self.later(plans::EVERY_MS);
+        let at = self.later(plans::pause_ms(&self.books.state));
         let Some(process) = self.process.as_mut().filter(|process| process.ready && !process.planner.awake) else {
             return;
         };
