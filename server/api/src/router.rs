@@ -105,6 +105,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(catalog::show_flavor, catalog::put_flavor, catalog::delete_flavor))
         .routes(routes!(catalog::list_images, catalog::register_image))
         .routes(routes!(catalog::show_image, catalog::deregister_image))
+        .routes(routes!(catalog::spread_image))
+        .routes(routes!(catalog::evict_image))
         .routes(routes!(host::list_hosts, host::add_host))
         .routes(routes!(host::show_host, host::remove_host))
         .routes(routes!(host::cordon_host))

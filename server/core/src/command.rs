@@ -365,9 +365,20 @@ pub enum Command {
         tenant: Option<TenantId>,
         source: String,
         min_disk: Gib,
+        sha256: Option<crate::policy::Digest>,
     },
     DeregisterImage {
         image: ImageId,
+    },
+    /// It is to be on these hosts; none: on all that keep images by themselves.
+    SpreadImage {
+        image: ImageId,
+        to: Vec<HostId>,
+    },
+    /// It is not to be on this host.
+    EvictImage {
+        image: ImageId,
+        host: HostId,
     },
     PutClass(HostClass),
     PutShare {
@@ -440,6 +451,18 @@ pub enum Command {
     HostDescribed {
         host: HostId,
         facts: Box<crate::host::HostFacts>,
+    },
+    /// What an image's file is, or why it is of no use.
+    ImageChecked {
+        image: ImageId,
+        found: Result<crate::image::Content, String>,
+    },
+    /// As many of these copies as still make sense begin.
+    BeginCopies(Vec<crate::spread::Copy>),
+    ReplicaSeen {
+        image: ImageId,
+        host: HostId,
+        seen: crate::replica::ReplicaSeen,
     },
     /// Reality differs from the rows: an instance is gone or stopped by itself.
     InstanceSeen {

@@ -9,6 +9,7 @@ use crate::flavor::Flavor;
 use crate::host::{Host, HostClass, Share};
 use crate::image::Image;
 use crate::name::Name;
+use crate::spread::ImageCare;
 use crate::units::Size;
 
 /// Facts of the site that commands need.
@@ -34,6 +35,9 @@ pub struct Site {
     pub retention_ms: u64,
     /// How long a client may repeat a request under the same idempotency key.
     pub receipt_ms: u64,
+    /// None: nobody looks at images before guests need them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<ImageCare>,
 }
 
 impl Default for Site {
@@ -51,6 +55,7 @@ impl Default for Site {
             hold_ms: 600_000,
             retention_ms: 3_600_000,
             receipt_ms: 24 * 3_600_000,
+            images: None,
         }
     }
 }

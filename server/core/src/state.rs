@@ -27,6 +27,7 @@ use crate::network::{VRouter, VirtualNetwork};
 use crate::operation::{Operation, SagaKind};
 use crate::policy::{Binding, Digest, PolicyVersion};
 use crate::quota::{Hold, Quota};
+use crate::replica::{ImageReplica, ReplicaId};
 use crate::security_group::{Firewall, SecurityGroup};
 use crate::site::Site;
 use crate::snapshot::Snapshot;
@@ -135,6 +136,7 @@ tables! {
     UserData "user_data" user_data: InstanceId => UserData, |row| row.instance;
     Volume "volume" volumes: VolumeId => Volume, |row| row.id;
     Snapshot "snapshot" snapshots: SnapshotId => Snapshot, |row| row.id;
+    ImageReplica "image_replica" replicas: ReplicaId => ImageReplica, |row| row.id();
     Receipt "receipt" receipts: ReceiptId => Receipt, |row| row.id;
 }
 
@@ -255,6 +257,12 @@ pub struct State {
 impl State {
     pub fn site(&self) -> Arc<Site> {
         self.rows.site.get(&()).cloned().unwrap_or_default()
+    }
+
+    /// Copies of an image, by the numbers of their hosts.
+    pub fn replicas_of(&self, image: ImageId) -> impl Iterator<Item = &Arc<ImageReplica>> {
+        let of = |host| ReplicaId { image, host: HostId(host) };
+        self.rows.replicas.range(of(0)..=of(u32::MAX)).map(|(_, row)| row)
     }
 
     /// Where instances go that name no class: the first class of workers, else the first.
@@ -403,7 +411,7 @@ impl State {
                 ix.key_pairs_by_farm.set(pair.farm, pair.id, present);
                 named(&mut ix.key_pair_names, (pair.farm, pair.name.clone()), pair.id, present);
             }
-            Row::Tags(_) | Row::UserData(_) => {}
+            Row::Tags(_) | Row::UserData(_) | Row::ImageReplica(_) => {}
             Row::Volume(volume) => {
                 ix.volumes_by_farm.set(volume.farm, volume.id, present);
                 if let Some(attachment) = &volume.attachment {

@@ -12,6 +12,7 @@ use cascina_core::principal::Principal;
 use cascina_core::units::Timestamp;
 use cascina_drivers::{DriverError, HostCall, HostEvent, Inventory, Reply};
 use tokio::sync::broadcast;
+use tokio::task::JoinSet;
 
 use crate::command::observed;
 use crate::engine::{Engine, Request, Shared};
@@ -19,6 +20,7 @@ use crate::look::{self, Silences};
 use crate::need::unanswered;
 use crate::reconcile::{ABREAST, Misses, difference, reference, unowned};
 use crate::saga::store_host;
+use crate::spread::{Spreader, Task};
 
 /// How long what hosts say is gathered before somebody looks.
 const GATHER: Duration = Duration::from_millis(200);
@@ -32,6 +34,57 @@ pub async fn sweep(engine: Engine) {
         let now = engine.now();
         if engine.read(|state| observed::due(state, now)) {
             ask(&engine, Command::Sweep).await;
+        }
+    }
+}
+
+/// Looks after images: checks their files, and has them copied to hosts.
+pub async fn spread(engine: Engine) {
+    let mut spreader = Spreader::default();
+    let mut calls = JoinSet::new();
+    loop {
+        let now = engine.now();
+        let next = engine.read(|state| spreader.next(state, now));
+        let proposed = !next.commands.is_empty();
+        for command in next.commands {
+            ask(&engine, command).await;
+        }
+        for task in next.tasks {
+            let shared = engine.shared();
+            calls.spawn(async move { (task.chore, perform(&shared, task).await) });
+        }
+        let pause = match (proposed, spreader.is_idle()) {
+            // Something follows from it.
+            (true, _) => Duration::from_millis(50),
+            (false, false) => Duration::from_secs(1),
+            (false, true) => Duration::from_secs(3),
+        };
+        let answered = tokio::select! {
+            Some(done) = calls.join_next() => done,
+            () = tokio::time::sleep(pause) => continue,
+        };
+        // A task does not panic by itself: its driver's call is a task of its own.
+        let Ok((chore, reply)) = answered else { continue };
+        let now = engine.now();
+        if let Some(command) = engine.read(|state| spreader.answered(state, now, chore, reply)) {
+            ask(&engine, command).await;
+        }
+    }
+}
+
+async fn perform(shared: &Arc<Shared>, task: Task) -> Result<Reply, DriverError> {
+    let (caller, host, name, call) = (Arc::clone(shared), task.host.clone(), task.call.as_str(), task.call);
+    let asked = host.clone();
+    let call = tokio::spawn(async move {
+        let _permit = caller.calls.acquire().await;
+        let reply = caller.hypervisor.call(&asked, call);
+        tokio::time::timeout(caller.call_deadline, reply).await
+    });
+    match call.await {
+        Ok(Ok(reply)) => reply,
+        Ok(Err(_)) => Err(unanswered(&host, name, shared.call_deadline)),
+        Err(error) => {
+            Err(DriverError::Unreachable { host: host.name, call: name, why: format!("its driver failed: {error}") })
         }
     }
 }

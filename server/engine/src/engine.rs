@@ -245,6 +245,7 @@ impl Engine {
         engine.load_policies(config.embedded, config.bindings).await?;
         engine.shared.retry_operations();
         tokio::spawn(agent::sweep(engine.clone()));
+        tokio::spawn(agent::spread(engine.clone()));
         tokio::spawn(agent::reconcile(engine.clone(), config.reconcile_every));
         engine.shared.ready.store(true, Ordering::Relaxed);
         Ok(engine)

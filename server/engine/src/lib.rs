@@ -20,6 +20,7 @@ pub mod reconcile;
 mod runner;
 pub mod saga;
 pub mod seal;
+pub mod spread;
 pub mod tx;
 pub mod verdict;
 mod writer;

@@ -106,10 +106,17 @@ pub struct Asking {
 
 enum Facts {
     Tenants(u32),
-    Farm { farms: u32, usage: Vec<Usage> },
+    Farm {
+        farms: u32,
+        usage: Vec<Usage>,
+    },
     Classes(Vec<Name>),
     Usage(Vec<Usage>),
-    Cluster { same_farm: Vec<(HostId, u32)>, shares: Vec<(cascina_core::id::ShareId, bool, bool, ShareUsage)> },
+    Cluster {
+        same_farm: Vec<(HostId, u32)>,
+        cached: Vec<HostId>,
+        shares: Vec<(cascina_core::id::ShareId, bool, bool, ShareUsage)>,
+    },
 }
 
 /// When, from which snapshot, with which luck.
@@ -166,17 +173,19 @@ pub fn gather(
         }
         Question::AssignQuota { .. } => (Hook::Quota, Facts::Classes(state.rows.classes.keys().cloned().collect())),
         Question::CheckQuota { .. } => (Hook::Quota, Facts::Usage(usage())),
-        Question::Place(_) => {
+        Question::Place(place) => {
             let mut same_farm = Vec::new();
             if let Some(farm) = party.farm {
                 same_farm.extend(state.indexes.hosts_by_farm.pairs(&farm).map(|(host, count)| (host, *count)));
             }
-            (Hook::Placement, Facts::Cluster { same_farm, shares: Vec::new() })
+            let copies = place.image.into_iter().flat_map(|image| state.replicas_of(image));
+            let cached = copies.filter(|row| row.is_ready()).map(|row| row.host).collect();
+            (Hook::Placement, Facts::Cluster { same_farm, cached, shares: Vec::new() })
         }
     };
     let chain = chain(state, hook, &party);
     let facts = match facts {
-        Facts::Cluster { same_farm, .. } => {
+        Facts::Cluster { same_farm, cached, .. } => {
             // Summing a share up costs a walk over its guests, so only for those whose owner is asked.
             let shares = chain
                 .iter()
@@ -188,7 +197,7 @@ pub fn gather(
                     (share.id, party.groups.contains(&share.group), share.recalled, state.share_usage(share.id))
                 })
                 .collect();
-            Facts::Cluster { same_farm, shares }
+            Facts::Cluster { same_farm, cached, shares }
         }
         other => other,
     };
@@ -232,8 +241,8 @@ impl Asking {
             (Question::CheckQuota { verb, class, wanted }, Facts::Usage(usage)) => {
                 (Hook::Quota, sandbox.check_quota(&ask, verb, class, *wanted, usage))
             }
-            (Question::Place(place), Facts::Cluster { same_farm, shares }) => {
-                let placed = self.place(sandbox, &ask, view, place, same_farm, shares);
+            (Question::Place(place), Facts::Cluster { same_farm, cached, shares }) => {
+                let placed = self.place(sandbox, &ask, view, place, (same_farm, cached), shares);
                 candidates = placed.candidates;
                 dropped = placed.dropped;
                 let judgement = cascina_policy::Judgement { decided: placed.decided, opinions: placed.opinions };
@@ -273,7 +282,7 @@ impl Asking {
         ask: &Ask<'_>,
         view: &Arc<ClusterView>,
         question: &PlacementQuestion,
-        same_farm: &[(HostId, u32)],
+        (same_farm, cached): (&[(HostId, u32)], &[HostId]),
         shares: &[(cascina_core::id::ShareId, bool, bool, ShareUsage)],
     ) -> Placed {
         let image = question.image.map(|id| id.to_string()).unwrap_or_default();
@@ -310,6 +319,8 @@ impl Asking {
                 *neighbours.entry(row as u32).or_default() += count;
             }
         }
+        // Hosts come in the order of their numbers, and so do rows.
+        let cached: Vec<u32> = cached.iter().filter_map(|host| view.row(*host)).map(|row| row as u32).collect();
         let mut view = Arc::clone(view);
         for (host, size) in &question.taken {
             if let Some(row) = view.row(*host) {
@@ -326,7 +337,7 @@ impl Asking {
             }
             placed.dropped = found.dropped;
             let rows: Vec<(u32, u32)> = neighbours.iter().map(|(row, count)| (*row, *count)).collect();
-            let facts = PlacementFacts { same_farm: &rows, cached: &[], shares: &shares };
+            let facts = PlacementFacts { same_farm: &rows, cached: &cached, shares: &shares };
             let best = if found.rows.is_empty() {
                 None
             } else {

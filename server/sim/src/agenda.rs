@@ -10,6 +10,7 @@ use cascina_core::name::Name;
 use cascina_core::units::Timestamp;
 use cascina_drivers::sim::Fate;
 use cascina_drivers::{HostCall, HostRef};
+use cascina_engine::spread::Chore;
 
 use crate::client::RequestId;
 
@@ -41,6 +42,8 @@ pub enum Listener {
     },
     /// The reconciler, sweeping.
     Sweeper,
+    /// Who looks after images.
+    Chore(Chore),
 }
 
 /// Whom decisions are for.
@@ -83,6 +86,7 @@ pub enum Happening {
     },
     Sweep(Run),
     Reconcile(Run),
+    Images(Run),
     Crash(Run),
 }
 

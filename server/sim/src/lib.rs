@@ -16,6 +16,7 @@ mod chance;
 pub mod check;
 mod client;
 mod crash;
+mod images;
 mod policies;
 mod process;
 pub mod schedule;

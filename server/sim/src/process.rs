@@ -17,6 +17,7 @@ use crate::agenda::Run;
 use crate::agents::Reconciler;
 use crate::chance::Chance;
 use crate::client::RequestId;
+use crate::images::Images;
 use crate::tasks::Calls;
 
 /// Whom the writer answers.
@@ -26,6 +27,7 @@ pub enum Reply {
     Operation(OperationId),
     Reconciler,
     Sweeper,
+    Images,
     /// The start itself.
     Start,
     Nobody,
@@ -48,6 +50,7 @@ pub struct Process {
     pub rota: Rota,
     pub calls: BTreeMap<OperationId, Calls>,
     pub reconciler: Reconciler,
+    pub images: Images,
     /// A sweep was proposed.
     pub sweeping: bool,
     pub sweep_at: Option<Timestamp>,
@@ -69,6 +72,7 @@ impl Process {
             rota: Rota::default(),
             calls: BTreeMap::new(),
             reconciler: Reconciler::default(),
+            images: Images::default(),
             sweeping: false,
             sweep_at: None,
             starting: None,

@@ -204,6 +204,7 @@ impl Simulation {
             Listener::Probe { host, router, asked } => self.router_answered(&host, router, asked, &reply),
             Listener::Store { class, host } => self.store_answered(&class, &host, reply),
             Listener::Sweeper => self.reconcile_next(),
+            Listener::Chore(chore) => self.chore_answered(chore, reply),
         }
     }
 }

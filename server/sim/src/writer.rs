@@ -133,6 +133,7 @@ impl Simulation {
             Reply::Operation(id) => self.settled(id, result.is_ok()),
             Reply::Reconciler => self.reconcile_next(),
             Reply::Sweeper => self.swept(),
+            Reply::Images => self.images_proposed(),
             Reply::Start => self.started(result),
             Reply::Nobody => {}
         }

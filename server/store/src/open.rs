@@ -19,6 +19,7 @@ use crate::read::Reader;
 const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../migrations/0001-beginning.sql")),
     M::up(include_str!("../migrations/0002-security-and-volumes.sql")),
+    M::up(include_str!("../migrations/0003-image-replicas.sql")),
 ];
 
 /// "Casc", in the file's header.

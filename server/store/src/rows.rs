@@ -13,6 +13,7 @@ use cascina_core::network::{VRouter, VirtualNetwork};
 use cascina_core::operation::Operation;
 use cascina_core::policy::{Binding, PolicyVersion};
 use cascina_core::quota::{Hold, Quota};
+use cascina_core::replica::ImageReplica;
 use cascina_core::security_group::SecurityGroup;
 use cascina_core::site::Site;
 use cascina_core::snapshot::Snapshot;
@@ -134,6 +135,7 @@ tables! {
     UserData "user_data": UserData, |id| Text::of(id), |_row| {};
     Volume "volume": Volume, |id| Text::of(id), |_row| {};
     Snapshot "snapshot": Snapshot, |id| Text::of(id), |_row| {};
+    ImageReplica "image_replica": ImageReplica, |id| Text::of(id), |_row| {};
     Receipt "receipt": Receipt, |id| Text::of(id), |_row| {};
 }
 

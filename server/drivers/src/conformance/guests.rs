@@ -13,7 +13,8 @@ impl Run<'_> {
     pub(super) async fn instances(&mut self) {
         let trial = self.trial;
         let guest = trial.instance.guest;
-        let stage = HostCall::StageDisk { spec: trial.instance.clone(), image: trial.instance_image.clone() };
+        let stage =
+            HostCall::StageDisk { spec: trial.instance.clone(), image: trial.instance_image.clone(), sha256: None };
         let boot = HostCall::Boot { spec: trial.instance.clone() };
         let reboot = |operation| HostCall::Reboot { guest, operation: OperationId(operation) };
 
@@ -22,7 +23,11 @@ impl Run<'_> {
         self.refused("a guest that is not there does not reboot", &reboot(1)).await;
         self.refused("a guest that is not there has no console", &HostCall::Console { guest }).await;
         self.guest_is("a refused boot leaves nothing", guest, None).await;
-        let unmade = HostCall::StageDisk { spec: trial.instance.clone(), image: self.image_of(trial.snapshots[0]) };
+        let unmade = HostCall::StageDisk {
+            spec: trial.instance.clone(),
+            image: self.image_of(trial.snapshots[0]),
+            sha256: None,
+        };
         self.refused("no disk is made from a snapshot that is not there", &unmade).await;
         self.guest_is("a disk that was refused is not there", guest, None).await;
         self.twice("a disk can be staged twice", &stage).await;
@@ -51,7 +56,7 @@ impl Run<'_> {
     pub(super) async fn routers(&mut self) {
         let trial = self.trial;
         let guest = trial.router.guest;
-        let stage = HostCall::StageDisk { spec: trial.router.clone(), image: trial.router_image.clone() };
+        let stage = HostCall::StageDisk { spec: trial.router.clone(), image: trial.router_image.clone(), sha256: None };
         let apply = |revision, last| HostCall::ApplyRouter {
             guest,
             revision,
@@ -97,7 +102,7 @@ impl Run<'_> {
         self.done("a network that is there again can be removed", &self.remove_network()).await;
 
         let spec = self.trial.instance.clone();
-        let stage = HostCall::StageDisk { spec: spec.clone(), image: self.trial.instance_image.clone() };
+        let stage = HostCall::StageDisk { spec: spec.clone(), image: self.trial.instance_image.clone(), sha256: None };
         self.done("a disk needs no network", &stage).await;
         self.refused("a guest without its network does not boot", &HostCall::Boot { spec }).await;
         self.done("a guest that is only staged can be destroyed", &HostCall::Destroy { guest: instance }).await;

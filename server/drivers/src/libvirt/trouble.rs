@@ -5,7 +5,7 @@ use cascina_core::name::Name;
 use cascina_core::state::Guest;
 use virt::error::{Error, ErrorDomain, ErrorNumber};
 
-use super::xml::{MarksError, TargetError, XmlError};
+use super::xml::{CapabilitiesError, MarksError, TargetError, XmlError};
 use crate::router::PlanError;
 use crate::{DriverError, HostRef};
 
@@ -39,6 +39,8 @@ pub(super) enum Trouble {
     Device(#[from] TargetError),
     #[error(transparent)]
     Xml(#[from] XmlError),
+    #[error(transparent)]
+    Host(#[from] CapabilitiesError),
     #[error("the marks of a domain cannot be read: {0}")]
     Marks(#[from] MarksError),
     #[error("what libvirt says of {what} cannot be read: {why}")]

@@ -85,7 +85,7 @@ impl Site {
             HostCall::DefineNetwork { network } => self.define_network(network).await?,
             HostCall::RemoveNetwork { network } => self.remove_network(network).await?,
             HostCall::ApplyFirewall { network, revision, .. } => self.note_firewall(network, revision).await?,
-            HostCall::StageDisk { spec, image } => self.stage(spec, &image).await?,
+            HostCall::StageDisk { spec, image, .. } => self.stage(spec, &image).await?,
             HostCall::Boot { spec } => self.boot(spec).await?,
             HostCall::Stop { guest } => self.stop(router_id(guest)?).await?,
             HostCall::Reboot { guest, operation } => self.reboot(router_id(guest)?, operation).await?,

@@ -120,7 +120,7 @@ impl Site {
             };
             guests.push(FoundGuest { guest: spec.guest, farm: spec.farm, state, volumes: Vec::new() });
         }
-        Ok(Inventory { guests, networks: networks.collect() })
+        Ok(Inventory { guests, networks: networks.collect(), images: None })
     }
 }
 

@@ -9,7 +9,7 @@ use cascina_core::refusal::Refusal;
 use cascina_core::state::Key;
 use cascina_core::units::Size;
 
-use super::{admin, outcome, told};
+use super::{admin, outcome, replica, told};
 use crate::tx::Tx;
 
 pub fn put_class(tx: &mut Tx<'_>, who: &Principal, class: &HostClass) -> Result<Outcome, Refusal> {
@@ -133,6 +133,7 @@ pub fn remove(tx: &mut Tx<'_>, who: &Principal, id: HostId) -> Result<Outcome, R
             row.name
         )));
     }
+    replica::forget_host(tx, id);
     tx.remove(Key::Host(id));
     tx.tell(told("host.removed", &row.name, format!("host {} removed", row.name)));
     Ok(outcome(&row.name))

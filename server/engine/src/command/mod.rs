@@ -12,6 +12,7 @@ pub mod migrate;
 pub mod observed;
 pub mod policy;
 pub mod rebuild;
+pub mod replica;
 pub mod security_group;
 pub mod site;
 pub mod snapshot;
@@ -176,10 +177,15 @@ pub fn apply(
         Command::SetForwards { router, forwards } => Ok(address::set_forwards(tx, who, *router, forwards)?),
         Command::PutFlavor { name, size, deprecated } => Ok(catalog::put_flavor(tx, who, name, *size, *deprecated)?),
         Command::DeleteFlavor { name } => Ok(catalog::delete_flavor(tx, who, name)?),
-        Command::RegisterImage { name, tenant, source, min_disk } => {
-            Ok(image::register(tx, who, name, *tenant, source, *min_disk)?)
+        Command::RegisterImage { name, tenant, source, min_disk, sha256 } => {
+            Ok(image::register(tx, who, name, *tenant, source, *min_disk, *sha256)?)
         }
         Command::DeregisterImage { image } => Ok(image::deregister(tx, who, *image)?),
+        Command::SpreadImage { image, to } => Ok(replica::spread(tx, who, *image, to)?),
+        Command::EvictImage { image, host } => Ok(replica::evict(tx, who, *image, *host)?),
+        Command::ImageChecked { image, found } => Ok(replica::checked(tx, who, *image, found)?),
+        Command::BeginCopies(copies) => replica::begin(tx, who, copies),
+        Command::ReplicaSeen { image, host, seen } => Ok(replica::seen(tx, who, *image, *host, seen)?),
         Command::PutClass(class) => Ok(host::put_class(tx, who, class)?),
         Command::PutShare { name, group, lends } => Ok(host::put_share(tx, who, name, group, *lends)?),
         Command::RecallShare { share, recalled } => Ok(host::recall(tx, who, *share, *recalled)?),

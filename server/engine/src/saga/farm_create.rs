@@ -103,7 +103,7 @@ impl Saga for FarmCreate {
             }
             Step::StageRouter => router(|state, row| {
                 let spec = site_calls::router_spec(state, row)?;
-                Ok(vec![HostCall::StageDisk { spec, image: site_calls::ROUTER_IMAGE.into() }])
+                Ok(vec![HostCall::StageDisk { spec, image: site_calls::ROUTER_IMAGE.into(), sha256: None }])
             }),
             Step::BootRouter => {
                 router(|state, row| Ok(vec![HostCall::Boot { spec: site_calls::router_spec(state, row)? }]))

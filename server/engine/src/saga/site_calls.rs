@@ -164,11 +164,11 @@ pub fn for_instances(
 }
 
 pub fn stage(state: &State, instance: &Instance) -> Result<Vec<HostCall>, StepError> {
-    let source = state
+    let (source, sha256) = state
         .rows
         .images
         .get(&instance.image)
-        .map(|image| image.source.clone())
+        .map(|image| (image.source.clone(), image.sha256))
         .ok_or_else(|| StepError::Final(format!("image {} is gone", instance.image)))?;
     let mut calls = vec![define_network(network(state, instance.farm)?)];
     // Volumes that come with it.
@@ -177,7 +177,7 @@ pub fn stage(state: &State, instance: &Instance) -> Result<Vec<HostCall>, StepEr
             calls.push(super::volume::make(volume));
         }
     }
-    calls.push(HostCall::StageDisk { spec: instance_spec(state, instance)?, image: source });
+    calls.push(HostCall::StageDisk { spec: instance_spec(state, instance)?, image: source, sha256 });
     Ok(calls)
 }
 
@@ -249,7 +249,7 @@ pub fn ensure_router(state: &State, farm: FarmId) -> Result<Work, StepError> {
         guest: Some(guest),
         calls: vec![
             define_network(network(state, farm)?),
-            HostCall::StageDisk { spec: spec.clone(), image: ROUTER_IMAGE.into() },
+            HostCall::StageDisk { spec: spec.clone(), image: ROUTER_IMAGE.into(), sha256: None },
             HostCall::Boot { spec },
             HostCall::ApplyRouter { guest, revision: row.desired_revision, config: router_config(state, row) },
             HostCall::ProbeRouter { guest },

@@ -4,6 +4,7 @@ pub mod acknowledged;
 pub mod empty;
 pub mod guests;
 pub mod hosts;
+pub mod images;
 pub mod log;
 pub mod operations;
 pub mod state;

@@ -108,6 +108,7 @@ impl Play {
         self.must(check::operations::check(self.state()))?;
         self.must(check::hosts::check(self.state(), &self.sim.world))?;
         self.must(check::stores::check(self.state(), &self.sim.world))?;
+        self.must(check::images::check(self.state(), &self.sim.world))?;
         self.must(check::guests::check(self.state(), &self.sim.world))?;
         self.must(check::acknowledged::check(self.state(), &self.sim.books.log, &self.heard))?;
         self.must(check::log::check(self.state(), &self.sim.books.log))

@@ -8,6 +8,7 @@ use cascina_core::command::Command;
 use cascina_core::id::{InstanceId, TenantId};
 use cascina_core::name::Name;
 use cascina_core::principal::{Principal, Role};
+use cascina_core::spread::{Bounds, ImageCare};
 use cascina_core::state::State;
 use cascina_drivers::sim::Latencies;
 use cascina_engine::Idempotency;
@@ -120,6 +121,8 @@ const DISKS: Actions = &[
     (12, images::of_snapshot),
     (10, images::set),
     (10, images::deregister),
+    (10, images::spread),
+    (10, images::evict),
 ];
 
 const GUESTS: Actions = &[
@@ -185,9 +188,13 @@ fn play_once(policies: &Policies, seed: u64, options: &Options) -> Result<Summar
         Points::Never => Crashes::none(),
         Points::At(point, times) => Crashes::at(point, times),
     };
+    let mut site = small_site();
+    // Sometimes nobody looks after images, sometimes only those go anywhere that somebody asks for.
+    let care = ImageCare { spread: chance.permille(600), bounds: Bounds { per_source: 1, in_all: 4 } };
+    site.site.images = chance.permille(700).then_some(care);
     let setup = Setup {
         seed: chance.number(),
-        site: small_site(),
+        site,
         bindings: bindings(),
         policies: policies.clone(),
         // Slow hosts, with much under way at a time, or quick ones, with which more can be done.

@@ -169,7 +169,7 @@ impl Lab {
 
     pub(super) async fn start(&self) {
         self.done(HostCall::DefineNetwork { network: network() }).await;
-        self.done(HostCall::StageDisk { spec: router(), image: "cascina:router".into() }).await;
+        self.done(HostCall::StageDisk { spec: router(), image: "cascina:router".into(), sha256: None }).await;
         self.done(HostCall::Boot { spec: router() }).await;
     }
 
