@@ -91,6 +91,9 @@ pub fn replay(what: &Replay<'_>) -> Result<(Facts, PolicyReport), ReplayError> {
     Ok(run.report(took))
 }
 
+/// Whom a request got, and the place of its farm.
+type Came = (InstanceId, usize);
+
 struct Run<'a> {
     trace: &'a Trace,
     sim: Simulation,
@@ -257,7 +260,7 @@ impl<'a> Run<'a> {
     }
 
     /// Asks for one guest. Gives it if it was placed, with its farm; otherwise it waits, if it may.
-    fn ask(&mut self, which: usize) -> Result<Option<(InstanceId, usize)>, ReplayError> {
+    fn ask(&mut self, which: usize) -> Result<Option<Came>, ReplayError> {
         self.requests += 1;
         self.asked.add(self.trace.requests[which].size());
         self.owe(which).0 += self.core_seconds(which);
@@ -276,7 +279,7 @@ impl<'a> Run<'a> {
     }
 
     /// Once more, for those who wait, the first first.
-    fn retry(&mut self) -> Result<Vec<(usize, (InstanceId, usize))>, ReplayError> {
+    fn retry(&mut self) -> Result<Vec<(usize, Came)>, ReplayError> {
         let mut came = Vec::new();
         for _ in 0..self.waiting.len() {
             let Some((since, which)) = self.waiting.pop_front() else { break };
@@ -287,7 +290,7 @@ impl<'a> Run<'a> {
         Ok(came)
     }
 
-    fn try_to(&mut self, which: usize, since: Option<Timestamp>) -> Result<Option<(InstanceId, usize)>, ReplayError> {
+    fn try_to(&mut self, which: usize, since: Option<Timestamp>) -> Result<Option<Came>, ReplayError> {
         let size = self.trace.requests[which].size();
         let emptiest = self.farms.iter().enumerate().min_by_key(|(_, (_, guests))| *guests);
         let Some((place, (farm, _))) = emptiest else { return Err(unready("there is no farm")) };
