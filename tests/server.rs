@@ -240,6 +240,10 @@ impl Server {
         let accepted = self.admin.post("/v1/farms", ask).good();
         let operation = self.operation(&accepted["operation"]);
         assert_eq!(operation["state"], "done", "{operation:#}");
+        // Its router hears of names after that.
+        for operation in self.admin.list(&format!("/v1/operations?farm={name}")) {
+            self.operation(&operation["id"]);
+        }
         self.admin.get(&format!("/v1/farms/{name}")).good()
     }
 
