@@ -39,7 +39,8 @@ struct Balance {
 impl Policy for Balance {
     const NAME: &'static str = env!("CARGO_PKG_NAME");
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
-    const SUMMARY: &'static str = "Moves guests off hot spots, makes stranded capacity whole, and room for what was refused.";
+    const SUMMARY: &'static str =
+        "Moves guests off hot spots, makes stranded capacity whole, and room for what was refused.";
 
     type Settings = Settings;
 
@@ -191,7 +192,13 @@ impl Board {
     }
 
     /// Guests whose leaving makes room for this on some host, and where they go: the fewest MiB.
-    fn room_for(&self, cluster: &Cluster, vcpus: u32, memory_mib: u32, most: usize) -> Vec<(u32, Instance, usize, usize)> {
+    fn room_for(
+        &self,
+        cluster: &Cluster,
+        vcpus: u32,
+        memory_mib: u32,
+        most: usize,
+    ) -> Vec<(u32, Instance, usize, usize)> {
         let fits = |host: &Host| host.is_open() && host.vcpus_free >= vcpus && host.memory_free_mib >= memory_mib;
         if self.hosts.iter().any(fits) {
             return Vec::new();
@@ -204,10 +211,12 @@ impl Board {
         // Those that lack least.
         places.sort_by_key(|place| {
             let host = &self.hosts[*place];
-            let lacks = |need: u32, free: u32, all: u32| {
-                u64::from(need.saturating_sub(free)) * 1000 / u64::from(all.max(1))
-            };
-            (lacks(vcpus, host.vcpus_free, host.vcpus) + lacks(memory_mib, host.memory_free_mib, host.memory_mib), *place)
+            let lacks =
+                |need: u32, free: u32, all: u32| u64::from(need.saturating_sub(free)) * 1000 / u64::from(all.max(1));
+            (
+                lacks(vcpus, host.vcpus_free, host.vcpus) + lacks(memory_mib, host.memory_free_mib, host.memory_mib),
+                *place,
+            )
         });
         let mut best: Option<(u64, Vec<(u32, Instance, usize, usize)>)> = None;
         for from in places.into_iter().take(24) {
