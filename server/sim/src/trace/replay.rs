@@ -91,6 +91,9 @@ pub fn replay(what: &Replay<'_>) -> Result<(Facts, PolicyReport), ReplayError> {
     Ok(run.report(took))
 }
 
+/// Which request was placed after all, as which instance of which farm.
+type Came = (usize, (InstanceId, usize));
+
 struct Run<'a> {
     trace: &'a Trace,
     sim: Simulation,
@@ -276,7 +279,7 @@ impl<'a> Run<'a> {
     }
 
     /// Once more, for those who wait, the first first.
-    fn retry(&mut self) -> Result<Vec<(usize, (InstanceId, usize))>, ReplayError> {
+    fn retry(&mut self) -> Result<Vec<Came>, ReplayError> {
         let mut came = Vec::new();
         for _ in 0..self.waiting.len() {
             let Some((since, which)) = self.waiting.pop_front() else { break };
@@ -437,8 +440,7 @@ impl<'a> Run<'a> {
             }
         }
         // Who still waits has waited in vain.
-        for (_, which) in std::mem::take(&mut self.waiting) {
-            let _ = which;
+        for _ in std::mem::take(&mut self.waiting) {
             *self.report.refused.entry("no host has room".into()).or_default() += 1;
         }
         // Up to the last arrival: what comes after it only empties the site.
