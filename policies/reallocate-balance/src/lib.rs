@@ -16,7 +16,8 @@ struct Settings {
     /// … and goes on until it is no more than so many.
     #[schemars(range(max = 1000))]
     stop_permille: u32,
-    /// Also begins when so many thousandths of what is free are of no use, since the other resource is out.
+    /// Also begins when so many thousandths of all are free and of no use, since the other resource is out
+    /// there, beyond what no arrangement could mend.
     #[schemars(range(max = 1000))]
     stranded_permille: u32,
     /// Make room for requests that were refused lately.
@@ -28,7 +29,7 @@ struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { start_permille: 200, stop_permille: 100, stranded_permille: 100, make_room: true, room_moves: 4 }
+        Self { start_permille: 400, stop_permille: 200, stranded_permille: 30, make_room: true, room_moves: 4 }
     }
 }
 
@@ -39,7 +40,8 @@ struct Balance {
 impl Policy for Balance {
     const NAME: &'static str = env!("CARGO_PKG_NAME");
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
-    const SUMMARY: &'static str = "Moves guests off hot spots, makes stranded capacity whole, and room for what was refused.";
+    const SUMMARY: &'static str =
+        "Moves guests off hot spots, makes stranded capacity whole, and room for what was refused.";
 
     type Settings = Settings;
 
@@ -73,6 +75,8 @@ struct Board {
     /// Mean use of vCPUs and of memory of each class, in thousandths.
     means: Vec<(i64, i64)>,
     moved: Vec<bool>,
+    /// Evenness counts; otherwise only that vCPUs and memory run out together.
+    even: bool,
 }
 
 fn used(all: u32, free: u32) -> i64 {
@@ -95,7 +99,7 @@ impl Board {
         let part = |part: u64, whole: u64| (part * 1000 / whole.max(1)) as i64;
         let means = sums.into_iter().map(|(a, b, c, d)| (part(a, b), part(c, d))).collect();
         let moved = vec![false; cluster.instance_count()];
-        Self { hosts, guests, means, moved }
+        Self { hosts, guests, means, moved, even: false }
     }
 
     /// How bad a host is: far from the mean of its class, or full of one resource and empty of the other.
@@ -103,7 +107,7 @@ impl Board {
         let (cpu, memory) = (used(host.vcpus, host.vcpus_free), used(host.memory_mib, host.memory_free_mib));
         let (mean_cpu, mean_memory) = self.means.get(host.class as usize).copied().unwrap_or_default();
         let (a, b, c) = (cpu - mean_cpu, memory - mean_memory, (cpu - mean_cpu) - (memory - mean_memory));
-        a * a + b * b + 2 * c * c
+        if self.even { a * a + b * b + 2 * c * c } else { 2 * c * c }
     }
 
     fn spread(&self) -> i64 {
@@ -124,7 +128,14 @@ impl Board {
             all_memory += u64::from(host.memory_mib);
         }
         let part = |part: u64, whole: u64| (part * 1000 / whole.max(1)) as i64;
-        part(vcpus, all_vcpus).max(part(memory, all_memory))
+        // What would be left over of one even if all hosts were one.
+        let free = |of: fn(&Host) -> u32| -> u64 {
+            self.hosts.iter().filter(|host| host.is_open()).map(|host| u64::from(of(host))).sum()
+        };
+        let (free_vcpus, free_memory) =
+            (part(free(|host| host.vcpus_free), all_vcpus), part(free(|host| host.memory_free_mib), all_memory));
+        let (lost_vcpus, lost_memory) = (part(vcpus, all_vcpus), part(memory, all_memory));
+        (lost_vcpus - (free_vcpus - free_memory).max(0)).max(lost_memory - (free_memory - free_vcpus).max(0)).max(0)
     }
 
     fn score(&self) -> u32 {
@@ -191,7 +202,13 @@ impl Board {
     }
 
     /// Guests whose leaving makes room for this on some host, and where they go: the fewest MiB.
-    fn room_for(&self, cluster: &Cluster, vcpus: u32, memory_mib: u32, most: usize) -> Vec<(u32, Instance, usize, usize)> {
+    fn room_for(
+        &self,
+        cluster: &Cluster,
+        vcpus: u32,
+        memory_mib: u32,
+        most: usize,
+    ) -> Vec<(u32, Instance, usize, usize)> {
         let fits = |host: &Host| host.is_open() && host.vcpus_free >= vcpus && host.memory_free_mib >= memory_mib;
         if self.hosts.iter().any(fits) {
             return Vec::new();
@@ -204,10 +221,12 @@ impl Board {
         // Those that lack least.
         places.sort_by_key(|place| {
             let host = &self.hosts[*place];
-            let lacks = |need: u32, free: u32, all: u32| {
-                u64::from(need.saturating_sub(free)) * 1000 / u64::from(all.max(1))
-            };
-            (lacks(vcpus, host.vcpus_free, host.vcpus) + lacks(memory_mib, host.memory_free_mib, host.memory_mib), *place)
+            let lacks =
+                |need: u32, free: u32, all: u32| u64::from(need.saturating_sub(free)) * 1000 / u64::from(all.max(1));
+            (
+                lacks(vcpus, host.vcpus_free, host.vcpus) + lacks(memory_mib, host.memory_free_mib, host.memory_mib),
+                *place,
+            )
         });
         let mut best: Option<(u64, Vec<(u32, Instance, usize, usize)>)> = None;
         for from in places.into_iter().take(24) {
@@ -321,8 +340,9 @@ impl Reallocation for Balance {
         let begins = plan.moves.is_empty()
             && (board.spread() > i64::from(self.settings.start_permille)
                 || board.stranded_permille() > i64::from(self.settings.stranded_permille));
+        board.even = board.spread() > i64::from(self.settings.start_permille);
         while begins && plan.moves.len() < max_moves as usize {
-            let rests = board.spread() <= i64::from(self.settings.stop_permille)
+            let rests = (!board.even || board.spread() <= i64::from(self.settings.stop_permille))
                 && board.stranded_permille() <= i64::from(self.settings.stranded_permille);
             if rests {
                 break;
@@ -429,7 +449,7 @@ mod tests {
 
     #[test]
     fn settings_that_never_rest_are_refused() {
-        assert!(complaints::<Balance>(r#"{"start_permille": 50}"#)[0].contains("stop_permille"));
+        assert!(complaints::<Balance>(r#"{"start_permille": 150}"#)[0].contains("stop_permille"));
         assert!(complaints::<Balance>(r#"{"moves": 1}"#)[0].contains("unknown field"));
     }
 }

@@ -37,7 +37,8 @@ struct Consolidate {
 impl Policy for Consolidate {
     const NAME: &'static str = env!("CARGO_PKG_NAME");
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
-    const SUMMARY: &'static str = "Empties the least used hosts and switches idle ones off, and on again when room runs out.";
+    const SUMMARY: &'static str =
+        "Empties the least used hosts and switches idle ones off, and on again when room runs out.";
 
     type Settings = Settings;
 
@@ -107,7 +108,9 @@ impl Reallocation for Consolidate {
                 continue;
             }
             let mut here: Vec<Instance> = guests[from].iter().map(|guest| cluster.instance(*guest as usize)).collect();
-            if here.len() > room(&plan) || here.iter().any(|guest| !guest.is_movable() || guest.traits & INSTANCE_ROUTER != 0) {
+            if here.len() > room(&plan)
+                || here.iter().any(|guest| !guest.is_movable() || guest.traits & INSTANCE_ROUTER != 0)
+            {
                 continue;
             }
             // The largest first: the small ones fit into what is left.

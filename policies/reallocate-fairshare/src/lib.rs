@@ -163,15 +163,17 @@ impl Fairshare {
             if lacks == 0 || plan.moves.len() >= max_moves as usize {
                 break;
             }
-            let to = (0..hosts.len()).filter(|place| instance.is_movable() && {
-                let host = &hosts[*place];
-                host.share != share.number
-                    && !recalled.get(&host.share).copied().unwrap_or(false)
-                    && host.is_open()
-                    && host.fits(&instance)
-                    && hosts.binary_search_by_key(&instance.home, |host| host.id).is_ok_and(|home| {
-                        hosts[home].class == host.class
-                    })
+            let to = (0..hosts.len()).filter(|place| {
+                instance.is_movable() && {
+                    let host = &hosts[*place];
+                    host.share != share.number
+                        && !recalled.get(&host.share).copied().unwrap_or(false)
+                        && host.is_open()
+                        && host.fits(&instance)
+                        && hosts
+                            .binary_search_by_key(&instance.home, |host| host.id)
+                            .is_ok_and(|home| hosts[home].class == host.class)
+                }
             });
             let to = to.min_by_key(|place| (hosts[*place].vcpus_free, *place));
             match to {
@@ -181,7 +183,8 @@ impl Fairshare {
                     hosts[place].take(&instance);
                 }
                 None if self.settings.stop => {
-                    let why = Reason::info("owner-wants-it", "The owner of its host wants it back, and no other has room.");
+                    let why =
+                        Reason::info("owner-wants-it", "The owner of its host wants it back, and no other has room.");
                     plan.push(Step::Reclaim(instance.id), &[], why);
                 }
                 None => continue,

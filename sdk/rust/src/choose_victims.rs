@@ -10,8 +10,7 @@ pub trait ChooseVictims: Policy {
     ///
     /// # Errors
     /// Only when no answer can be formed; the server then chooses all of them.
-    fn choose(&self, ctx: &Context, who: &Subject, demand: &Demand, instances: &Instances)
-    -> Result<Choice, Failure>;
+    fn choose(&self, ctx: &Context, who: &Subject, demand: &Demand, instances: &Instances) -> Result<Choice, Failure>;
 }
 
 impl Instances {

@@ -63,9 +63,7 @@ impl Host {
 
     /// Used in thousandths, of vCPUs or of memory, whichever is more.
     pub fn used_permille(&self) -> u32 {
-        let used = |all: u32, free: u32| {
-            (u64::from(all.saturating_sub(free)) * 1000 / u64::from(all.max(1))) as u32
-        };
+        let used = |all: u32, free: u32| (u64::from(all.saturating_sub(free)) * 1000 / u64::from(all.max(1))) as u32;
         used(self.vcpus, self.vcpus_free).max(used(self.memory_mib, self.memory_free_mib))
     }
 

@@ -35,6 +35,7 @@ pub mod principal;
 pub mod quota;
 pub mod refusal;
 pub mod replica;
+pub mod request;
 pub mod security_group;
 pub mod site;
 pub mod snapshot;

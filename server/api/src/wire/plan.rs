@@ -136,6 +136,14 @@ fn host(state: &state::State, id: cascina_core::id::HostId) -> String {
     state.rows.hosts.get(&id).map_or_else(|| id.to_string(), |row| row.name.to_string())
 }
 
+fn trigger(state: &state::State, trigger: &plan::Trigger) -> String {
+    match trigger {
+        plan::Trigger::Drain { host: id } => format!("drain of host {}", host(state, *id)),
+        plan::Trigger::Lost { host: id } => format!("loss of host {}", host(state, *id)),
+        other => other.text(),
+    }
+}
+
 fn subject(state: &state::State, step: &plan::Step) -> String {
     match step {
         plan::Step::PowerOff { host: id } | plan::Step::PowerOn { host: id } | plan::Step::Evacuate { host: id } => {
@@ -185,7 +193,7 @@ impl Plan {
     pub fn of(state: &state::State, row: &plan::Plan) -> Plan {
         Plan {
             id: Some(row.id.to_string()),
-            trigger: row.trigger.text(),
+            trigger: trigger(state, &row.trigger),
             binding: text(&row.binding),
             state: row.state.into(),
             note: row.note.clone(),

@@ -40,10 +40,11 @@ pub fn applied(tx: &mut Tx<'_>, farm: FarmId, answer: &Answer) -> Result<u64, St
 }
 
 /// It is being made anew elsewhere: it gets what it should do there, and must not come up here meanwhile.
-fn is_moving(state: &State, farm: FarmId) -> bool {
+/// While that is stuck it may be on either host already.
+fn move_of(state: &State, farm: FarmId) -> Option<OperationState> {
     let mut under_way =
         state.indexes.operations_by_farm.pairs(&farm).filter(|(_, saga)| **saga == SagaKind::RouterMove);
-    under_way.any(|(id, _)| state.rows.operations.get(&id).is_some_and(|row| row.state != OperationState::Stuck))
+    under_way.find_map(|(id, _)| state.rows.operations.get(&id)).map(|row| row.state)
 }
 
 impl Saga for RouterApply {
@@ -55,8 +56,13 @@ impl Saga for RouterApply {
 
     fn act(step: Step, state: &State, operation: &Operation) -> Result<Work, StepError> {
         match step {
-            Step::Begin if is_moving(state, operation.farm) => Ok(Work::Wait),
-            Step::Begin => Ok(Work::Nothing),
+            Step::Begin => match move_of(state, operation.farm) {
+                None => Ok(Work::Nothing),
+                Some(OperationState::Stuck) => {
+                    Err(StepError::Final("the router's move to another host is stuck; mend that first".into()))
+                }
+                Some(_) => Ok(Work::Wait),
+            },
             Step::Apply => site_calls::ensure_router(state, operation.farm),
         }
     }

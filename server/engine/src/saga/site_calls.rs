@@ -209,6 +209,11 @@ pub fn destroy_instances(state: &State, farm: FarmId, ids: &[InstanceId]) -> Wor
         // A host that is no longer in the books has nothing of ours to destroy.
         let Ok(host) = host(state, on) else { continue };
         let stays = farm_guests_on(state, farm, on).any(|guest| !leaving.contains(&guest));
+        // A host that was lost may still have those that were started elsewhere since.
+        let strayed = ids.iter().filter_map(|id| state.rows.instances.get(id)).filter(|row| {
+            row.is_live() && row.launched > row.created && row.host != Some(on) && row.bound_for != Some(on)
+        });
+        calls.extend(strayed.map(|row| HostCall::Destroy { guest: Guest::Instance(row.id) }));
         if let (Ok(network), false) = (network(state, farm), stays) {
             calls.push(HostCall::RemoveNetwork { network: network.id });
         }

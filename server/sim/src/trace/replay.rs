@@ -440,8 +440,7 @@ impl<'a> Run<'a> {
             }
         }
         // Who still waits has waited in vain.
-        for (_, which) in std::mem::take(&mut self.waiting) {
-            let _ = which;
+        for _ in std::mem::take(&mut self.waiting) {
             *self.report.refused.entry("no host has room".into()).or_default() += 1;
         }
         // Up to the last arrival: what comes after it only empties the site.
