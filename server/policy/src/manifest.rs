@@ -63,7 +63,10 @@ impl Manifest {
             if text.len() > MOST {
                 return Err(format!("its manifest has {} bytes; at most {MOST} are allowed", text.len()));
             }
-            let manifest: Manifest = serde_json::from_slice(text)
+            // A list would do for a struct too, and mean nothing to whoever reads it.
+            let fields = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(text);
+            let manifest: Manifest = fields
+                .and_then(|fields| serde_json::from_value(fields.into()))
                 .map_err(|error| format!("its `{SECTION}` section is no manifest: {error}"))?;
             if manifest.language.len() > 40 || manifest.author.len() > 200 {
                 return Err("its manifest has a language of more than 40 bytes, or an author of more than 200".into());
