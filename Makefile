@@ -17,15 +17,17 @@ demo-qemu: qemu
 	$(CARGO) build --workspace
 	$(CLIENTS)/bin/python tests/qemu/farm.py
 
-# Everything that needs real hosts: filters against attacks, gateways, and the demo.
+# Everything that needs real hosts: filters against attacks, gateways, the demo, and the same with all that can
+# die dying.
 test-qemu: qemu
 	$(CARGO) build --workspace
 	tests/qemu/drivers.sh
 	$(CLIENTS)/bin/python tests/qemu/farm.py
+	$(CLIENTS)/bin/python tests/qemu/crash.py
 
 qemu: deps clients
 	sh tests/qemu/install.sh
-	$(MAKE) -C images router micro
+	$(MAKE) -C images
 
 # Format, clippy, unit, property and end-to-end tests; the policies are tested, rebuilt with the
 # distribution's compiler where it can be installed, and compared with what is kept.

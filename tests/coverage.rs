@@ -68,6 +68,8 @@ fn things(server: &Server) -> BTreeMap<String, String> {
         ("tenant".to_owned(), text(&farm["tenant"])),
         ("user".to_owned(), text(&user["id"])),
         ("key".to_owned(), text(&key["id"])),
+        // There is none: nothing plans here.
+        ("plan".to_owned(), "plan-00000000000000001".to_owned()),
         ("operation".to_owned(), text(&first("/v1/operations")["id"])),
         ("decision".to_owned(), text(&first("/v1/decisions")["id"])),
         ("host".to_owned(), "w-1".to_owned()),

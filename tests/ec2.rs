@@ -13,6 +13,16 @@ const LARGE: &str = r#"
 listen = "127.0.0.1:0"
 sigv2 = true
 requests_per_s = 0
+
+# There are guests on no gateway: options are for clients to see.
+[metadata]
+listen = "127.0.0.1:0"
+
+[gateway.router]
+public = []
+domain_suffix = "farm.internal"
+mtu = 1450
+metadata = { to = "198.51.100.1:8775", seen_as = "100.64.0.0/10" }
 "#;
 
 fn clients() -> PathBuf {

@@ -12,6 +12,7 @@ mod ec2;
 mod events;
 mod farm;
 mod floors;
+mod gateway;
 mod hostile;
 mod http;
 mod languages;

@@ -29,6 +29,10 @@ private_pool = "10.64.0.0/16"
 public_pool = ["203.0.113.1-203.0.113.4"]
 address_rest_s = 0
 
+# Nothing happens that a test did not ask for.
+[site.images]
+spread = false
+
 [[class]]
 name = "services"
 kind = "services"

@@ -90,6 +90,7 @@ pub fn instance(id: u64, farm: &Farm, host: HostId, size: Size, flavor: &Name) -
         terminate_protected: false,
         stop_protected: false,
         on_shutdown: OnShutdown::Stop,
+        metadata: Default::default(),
         client_token: None,
         launched: Timestamp(1),
         created: Timestamp(1),

@@ -119,6 +119,7 @@ pub async fn start(folder: &Path, site: SiteSpec, sandbox: Arc<Sandbox>, hypervi
         clock: Arc::new(SystemClock),
         call_deadline: Duration::from_secs(10),
         reconcile_every: Duration::from_secs(3600),
+        power: Arc::new(cascina_engine::power::ByHand),
         gates: Vec::new(),
         supply: Default::default(),
         crash_at: None,

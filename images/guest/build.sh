@@ -27,7 +27,7 @@ cp -R "$here/files/." "$work/files"
 cp "$tree/boot/vmlinuz-$kernel" "$work/files/boot/vmlinuz"
 cp "$initrd" "$work/files/boot/initrd"
 cp -R "$tree/lib/modules/$kernel" "$work/files/usr/lib/modules"
-for unneeded in arch/x86/kvm drivers/gpu drivers/infiniband drivers/hv drivers/xen drivers/usb drivers/nvme drivers/md \
+for unneeded in arch/x86/kvm drivers/gpu drivers/infiniband drivers/hv drivers/xen drivers/usb drivers/nvme \
     drivers/target drivers/net/ethernet drivers/net/hyperv fs/btrfs fs/xfs fs/ocfs2 fs/gfs2 fs/ceph fs/smb fs/cifs \
     fs/ksmbd fs/jfs fs/nilfs2 fs/reiserfs fs/f2fs fs/ubifs fs/dlm fs/ntfs3 fs/afs net/rds net/tipc net/sctp net/openvswitch; do
     rm -rf "$work/files/usr/lib/modules/$kernel/kernel/$unneeded"

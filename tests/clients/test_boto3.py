@@ -251,6 +251,32 @@ def test_what_tools_show_of_the_machine(ec2, instance):
     assert seen["MetadataOptions"]["State"] == "applied"
 
 
+@moto_differs("does not keep them")
+def test_metadata_options(ec2, run):
+    asked = {"HttpTokens": "required", "HttpPutResponseHopLimit": 2}
+    (instance,) = run(MetadataOptions=asked)
+    options = find(ec2, instance)["MetadataOptions"]
+    expected = {**asked, "HttpEndpoint": "enabled", "State": "applied"}
+    assert expected.items() <= options.items()
+
+    change = {"HttpEndpoint": "disabled", "HttpTokens": "optional"}
+    answer = ec2.modify_instance_metadata_options(InstanceId=instance, **change)
+    expected |= change
+    assert answer["InstanceId"] == instance
+    assert expected.items() <= answer["InstanceMetadataOptions"].items()
+    assert find(ec2, instance)["MetadataOptions"] == answer["InstanceMetadataOptions"]
+
+    for wrong in {"HttpPutResponseHopLimit": 0}, {"HttpPutResponseHopLimit": 65}, {"HttpTokens": "sometimes"}:
+        with refused("InvalidParameterValue"):
+            ec2.modify_instance_metadata_options(InstanceId=instance, **wrong)
+    for missing in {"HttpProtocolIpv6": "enabled"}, {"InstanceMetadataTags": "enabled"}:
+        with refused("UnsupportedOperation"):
+            ec2.modify_instance_metadata_options(InstanceId=instance, **missing)
+    with refused("InvalidInstanceID.NotFound"):
+        ec2.modify_instance_metadata_options(InstanceId=f"i-{NOBODY}", HttpEndpoint="disabled")
+    assert find(ec2, instance)["MetadataOptions"] == answer["InstanceMetadataOptions"]
+
+
 def test_the_state_of_an_instance(ec2, run):
     (instance,) = run()
     wait(ec2, "instance_status_ok", InstanceIds=[instance])

@@ -3,6 +3,7 @@
 # with the machine or with each other.
 #
 #   hosts.sh up RUN [HOSTS]    starts them (2 unless said); RUN is a folder for sockets, logs and images
+#   hosts.sh start RUN HOST    starts the daemon of a host again that was killed
 #   hosts.sh env RUN           says how to reach them, as lines for a shell
 #   hosts.sh down RUN          ends all processes, removes all namespaces, and what is theirs in RUN
 #
@@ -197,6 +198,10 @@ down() {
 case $verb in
     up) up "${3:-2}" ;;
     down) down ;;
+    start)
+        [ -d "$run/${3:-}" ] || fail "there is no host ${3:-} of $run"
+        start "$3"
+        wait_for "$3" || fail "libvirtd of $3 does not answer" ;;
     env) environment ;;
     *) usage ;;
 esac

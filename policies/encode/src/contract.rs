@@ -7,8 +7,9 @@ const IMPORTS: [&str; 2] = ["cascina:policy/log@1.0.0", "cascina:policy/types@1.
 
 const METADATA: &str = "cascina:policy/metadata@1.0.0";
 
-const HOOKS: [&str; 4] = [
+const HOOKS: [&str; 5] = [
     "cascina:policy/admission@1.0.0",
+    "cascina:policy/choose-victims@1.0.0",
     "cascina:policy/placement@1.0.0",
     "cascina:policy/quota@1.0.0",
     "cascina:policy/reallocation@1.0.0",

@@ -66,3 +66,15 @@ pub mod reallocation {
         generate_all,
     });
 }
+
+pub mod choose_victims {
+    wit_bindgen::generate!({
+        inline: "package cascina:sdk; world choose-victims-hook { export cascina:policy/choose-victims@1.0.0; }",
+        path: "../../wit/policy-v1",
+        pub_export_macro: true,
+        export_macro_name: "export_choose_victims",
+        additional_derives: [PartialEq],
+        with: { "cascina:policy/types@1.0.0": crate::bindings::base::types },
+        generate_all,
+    });
+}

@@ -2,7 +2,8 @@
 
 use crate::admission::{Admission, FarmRequest, TenantRequest};
 use crate::bindings::base::exports::cascina::policy::metadata::{self, Description};
-use crate::bindings::{admission, placement, quota, reallocation};
+use crate::bindings::{admission, choose_victims, placement, quota, reallocation};
+use crate::choose_victims::{Choice, ChooseVictims, Demand, Instances};
 use crate::placement::{Hosts, Outcome, Placement, Request, Share, Workload};
 use crate::policy::{instantiate, parse_settings, settings_schema};
 use crate::quota::{Assignment, AssignmentRequest, Consumption, Quota};
@@ -67,5 +68,11 @@ impl<P: Placement> placement::exports::cascina::policy::placement::Guest for Com
 impl<P: Reallocation> reallocation::exports::cascina::policy::reallocation::Guest for Component<P> {
     fn propose(ctx: Context, cluster: Cluster, max_moves: u32) -> Result<Plan, Failure> {
         instantiate::<P>(&ctx)?.propose(&ctx, &cluster, max_moves)
+    }
+}
+
+impl<P: ChooseVictims> choose_victims::exports::cascina::policy::choose_victims::Guest for Component<P> {
+    fn choose(ctx: Context, who: Subject, demand: Demand, instances: Instances) -> Result<Choice, Failure> {
+        instantiate::<P>(&ctx)?.choose(&ctx, &who, &demand, &instances)
     }
 }

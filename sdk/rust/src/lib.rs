@@ -1,7 +1,7 @@
 //! Write Cascina policies as plain Rust structs.
 //!
 //! A policy is a struct that holds its settings. [`Policy`] says what it is called and what may be
-//! set; one trait a hook ([`Admission`], [`Quota`], [`Placement`], [`Reallocation`]) says what it
+//! set; one trait a hook ([`Admission`], [`Quota`], [`Placement`], [`Reallocation`], [`ChooseVictims`]) says what it
 //! decides; [`export!`] makes a WebAssembly component of it. The hook traits take and return plain
 //! values, so a policy is tested with `cargo test`, without any WebAssembly.
 //!
@@ -14,6 +14,7 @@ pub mod bindings;
 
 pub mod admission;
 mod answer;
+pub mod choose_victims;
 mod component;
 mod limits;
 pub mod log;
@@ -35,6 +36,7 @@ pub use bindings::base::types::{
 };
 
 pub use admission::Admission;
+pub use choose_victims::ChooseVictims;
 #[doc(hidden)]
 pub use component::Component;
 pub use limits::Limits;
@@ -46,7 +48,7 @@ pub use reallocation::Reallocation;
 /// Makes a component of a policy: `export!(MyPolicy: placement, quota);`
 ///
 /// Names the hooks that the policy implements: any of `admission`, `quota`, `placement`,
-/// `reallocation`. The component exports these and nothing else, and the server finds out which.
+/// `reallocation`, `choose_victims`. The component exports these and nothing else, and the server finds out which.
 /// On other targets than wasm32 it only checks that the traits are there.
 #[macro_export]
 macro_rules! export {
@@ -70,6 +72,7 @@ macro_rules! __implements {
     (quota $policy:ty) => { $crate::__implements!(@ Quota $policy); };
     (placement $policy:ty) => { $crate::__implements!(@ Placement $policy); };
     (reallocation $policy:ty) => { $crate::__implements!(@ Reallocation $policy); };
+    (choose_victims $policy:ty) => { $crate::__implements!(@ ChooseVictims $policy); };
     (@ $hook:ident $policy:ty) => {
         const _: fn() = || {
             fn implements<P: $crate::$hook>() {}
@@ -79,7 +82,7 @@ macro_rules! __implements {
     ($other:ident $policy:ty) => {
         compile_error!(concat!(
             "`", stringify!($other),
-            "` is no hook; choose from admission, quota, placement, reallocation"
+            "` is no hook; choose from admission, quota, placement, reallocation, choose_victims"
         ));
     };
 }
@@ -103,6 +106,11 @@ macro_rules! __export_hook {
     (reallocation $ty:ident) => {
         $crate::bindings::reallocation::export_reallocation!(
             $ty with_types_in $crate::bindings::reallocation
+        );
+    };
+    (choose_victims $ty:ident) => {
+        $crate::bindings::choose_victims::export_choose_victims!(
+            $ty with_types_in $crate::bindings::choose_victims
         );
     };
 }

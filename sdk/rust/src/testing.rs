@@ -16,6 +16,7 @@ use crate::log::Level;
 use crate::placement::{Hosts, Kind, Outcome, Ranking, Request, Workload};
 use crate::policy::{parse_settings, settings_schema};
 use crate::quota::{AssignmentRequest, Consumption};
+use crate::reallocation::{self, Cluster};
 use crate::{Context, Policy, Resources, Subject};
 use std::cell::RefCell;
 
@@ -257,5 +258,49 @@ pub fn hosts(rows: impl IntoIterator<Item = HostBuilder>) -> Hosts {
         same_farm: column(|h| h.same_farm),
         share: column(|h| h.share),
         traits: column(|h| h.traits),
+    }
+}
+
+/// A cluster for planners: so many open hosts of one class with 16 vCPUs and 64 GiB each, numbered from 1, that
+/// belong to the site, and guests: host, vCPUs, MiB, traits. Each guest is of a farm of its own; nothing is
+/// pending. Change the columns for what a test is about.
+pub fn cluster(hosts: u32, guests: &[(u32, u32, u32, u32)]) -> Cluster {
+    let count = hosts as usize;
+    let used = |host: u32, of: fn(&(u32, u32, u32, u32)) -> u32| {
+        guests.iter().filter(|guest| guest.0 == host).map(of).sum::<u32>()
+    };
+    let column = |of: fn(&(u32, u32, u32, u32)) -> u32| guests.iter().map(of).collect::<Vec<u32>>();
+    let numbers: Vec<u32> = (1..=guests.len() as u32).collect();
+    Cluster {
+        hosts: reallocation::Hosts {
+            id: (1..=hosts).collect(),
+            vcpus: vec![16; count],
+            vcpus_free: (1..=hosts).map(|host| 16 - used(host, |guest| guest.1).min(16)).collect(),
+            memory_mib: vec![65_536; count],
+            memory_free_mib: (1..=hosts).map(|host| 65_536 - used(host, |guest| guest.2).min(65_536)).collect(),
+            load_permille: vec![0; count],
+            class: vec![0; count],
+            share: vec![0; count],
+            state: vec![0; count],
+        },
+        instances: reallocation::Instances {
+            id: numbers.clone(),
+            farm: numbers,
+            home: column(|guest| guest.0),
+            vcpus: column(|guest| guest.1),
+            memory_mib: column(|guest| guest.2),
+            cpu_permille: vec![0; guests.len()],
+            idle_s: vec![0; guests.len()],
+            traits: column(|guest| guest.3),
+        },
+        shares: reallocation::Shares {
+            number: Vec::new(),
+            vcpus: Vec::new(),
+            vcpus_own: Vec::new(),
+            vcpus_lent: Vec::new(),
+            state: Vec::new(),
+        },
+        leases: reallocation::Leases { farm: Vec::new(), ends_ms: Vec::new() },
+        pending: Resources::ZERO,
     }
 }

@@ -75,6 +75,11 @@ fn asked(decision: &Decision) -> String {
             let class = &place.class;
             format!("which host of class {class} takes {} × {guest} of farm {farm} ({})?", place.count, place.cause)
         }
+        Question::Reallocate { trigger, .. } => format!("what should move ({trigger})?"),
+        Question::ChooseVictims { size, instances, .. } => {
+            let of = instances.len();
+            format!("which of its {of} instances does tenant {tenant} give back, so that {size} are free?")
+        }
     };
     format!("{} asked: {what}", decision.actor)
 }
@@ -112,6 +117,10 @@ fn said(opinion: &Opinion, names: &Names) -> String {
         Said::Refused => "found no host good enough".into(),
         Said::Abstained => "had nothing to say".into(),
         Said::Assigned { limits } => format!("assigned {}", assigned(limits)),
+        Said::Proposed { moves, before, after } => {
+            format!("proposed {moves} moves, which it says take {before} to {after}")
+        }
+        Said::Chose { victims } => format!("chose {victims} instances"),
         Said::Failed { error, fallback: then } => format!("failed ({error}), and {}", fallback(*then)),
         Said::Quarantined { fallback: then } => format!("stands in quarantine, and {}", fallback(*then)),
     };
@@ -136,6 +145,8 @@ fn outcome(decided: &Decided, names: &Names) -> String {
         Decided::NoHost { placed } if placed.is_empty() => "Outcome: no host was left.".into(),
         Decided::NoHost { placed } => format!("Outcome: not enough hosts were left; {} could be placed.", placed.len()),
         Decided::Assigned { limits } => format!("Outcome: {}.", assigned(limits)),
+        Decided::Wished { moves, .. } => format!("Outcome: {} moves are wished for.", moves.len()),
+        Decided::Victims { instances } => format!("Outcome: {} instances were chosen.", instances.len()),
     }
 }
 

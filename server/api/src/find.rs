@@ -14,6 +14,7 @@ use cascina_core::instance::Instance;
 use cascina_core::name::Name;
 use cascina_core::network::{VRouter, VirtualNetwork};
 use cascina_core::operation::Operation;
+use cascina_core::plan::Plan;
 use cascina_core::policy::{Binding, Digest, PolicyVersion, Scope};
 use cascina_core::principal::{Principal, Role};
 use cascina_core::refusal::Refusal;
@@ -218,6 +219,12 @@ pub fn binding(state: &State, who: &Principal, text: &str) -> Result<Arc<Binding
     let id = text.parse().ok().or_else(|| state.indexes.binding_names.get(text).copied());
     let row = id.and_then(|id| state.rows.bindings.get(&id)).filter(|row| sees_binding(state, who, row));
     row.cloned().ok_or_else(|| missing("binding", text))
+}
+
+/// Plans are the site's.
+pub fn plan(state: &State, who: &Principal, text: &str) -> Result<Arc<Plan>, Refusal> {
+    let row = text.parse().ok().and_then(|id| state.rows.plans.get(&id));
+    row.filter(|_| who.is_admin()).cloned().ok_or_else(|| missing("plan", text))
 }
 
 pub fn operation(state: &State, who: &Principal, text: &str) -> Result<Arc<Operation>, Refusal> {

@@ -76,7 +76,7 @@ macro_rules! cursors {
 
 cursors! {
     Name Digest TenantId UserId AccessKeyId FarmId InstanceId NetworkId RouterId AddressId ImageId BindingId
-    DecisionId OperationId u64
+    DecisionId OperationId PlanId u64
 }
 
 impl Cursor for HostId {

@@ -21,8 +21,8 @@ use crate::auth::Auth;
 use crate::hear_out::HeardOut;
 use crate::problem::Problem;
 use crate::rest::{
-    address, binding, catalog, credentials, decision, farm, health, host, instance, network, offer, operation, policy,
-    quota, session, share, simulation, tenant, trial, user,
+    address, binding, catalog, credentials, decision, farm, health, host, instance, network, offer, operation, plan,
+    policy, quota, session, share, simulation, tenant, trial, user,
 };
 use crate::{events, metrics, openapi};
 
@@ -105,11 +105,15 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(catalog::show_flavor, catalog::put_flavor, catalog::delete_flavor))
         .routes(routes!(catalog::list_images, catalog::register_image))
         .routes(routes!(catalog::show_image, catalog::deregister_image))
+        .routes(routes!(catalog::spread_image))
+        .routes(routes!(catalog::evict_image))
         .routes(routes!(host::list_hosts, host::add_host))
         .routes(routes!(host::show_host, host::remove_host))
         .routes(routes!(host::cordon_host))
         .routes(routes!(host::uncordon_host))
         .routes(routes!(host::maintain_host))
+        .routes(routes!(host::drain_host))
+        .routes(routes!(host::fence_host))
         .routes(routes!(host::list_classes))
         .routes(routes!(host::show_class, host::put_class))
         .routes(routes!(share::list_shares, share::put_share))
@@ -131,6 +135,11 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(decision::list_decisions))
         .routes(routes!(decision::show_decision))
         .routes(routes!(decision::replay_decision))
+        .routes(routes!(plan::list_plans, plan::create_plan))
+        .routes(routes!(plan::show_plan))
+        .routes(routes!(plan::approve_plan))
+        .routes(routes!(plan::reject_plan))
+        .routes(routes!(plan::cancel_plan))
         .routes(routes!(decision::decision_case))
         .routes(routes!(operation::list_operations))
         .routes(routes!(operation::show_operation))

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use cascina_core::policy::Digest;
 use cascina_drivers::netns::GatewaySettings;
+use cascina_drivers::router::RouterSettings;
 use cascina_drivers::sim::Latencies;
 use cascina_engine::replay::Gate;
 use cascina_engine::signers::{Signer, Supply, public_key};
@@ -17,12 +18,14 @@ use serde::Deserialize;
 
 use crate::ec2::Ec2;
 use crate::hosts::{self, Scheme};
+use crate::metadata;
+use crate::reallocation::Reallocation;
 use crate::site::{
     BindingSection, ClassSection, FlavorSection, HostSection, ImageSection, ShareSection, SiteFile, SiteSection,
 };
 
 /// Sections whose plain values `CASCINA_<SECTION>_<KEY>` overrides.
-const OVERRIDABLE: [&str; 5] = ["server", "ec2", "policies", "simulation", "site"];
+const OVERRIDABLE: [&str; 7] = ["server", "ec2", "metadata", "policies", "simulation", "reallocation", "site"];
 /// Variables that begin like an override and are none.
 const OTHERS: [&str; 2] = ["CASCINA_SERVER", "CASCINA_POLICIES"];
 
@@ -37,6 +40,8 @@ pub type Libvirt = toml::Table;
 pub struct Config {
     pub server: Server,
     pub ec2: Ec2,
+    /// Guests are answered at 169.254.169.254.
+    pub metadata: Option<metadata::Section>,
     pub policies: Policies,
     pub gates: Vec<GateSection>,
     pub signers: Vec<SignerSection>,
@@ -55,12 +60,14 @@ pub struct Config {
 struct File {
     server: Server,
     ec2: Ec2,
+    metadata: Option<metadata::Section>,
     policies: Policies,
     gate: Vec<GateSection>,
     signer: Vec<SignerSection>,
     simulation: Simulation,
     gateway: Option<GatewaySettings>,
     libvirt: Option<Libvirt>,
+    reallocation: Reallocation,
     site: SiteSection,
     class: Vec<ClassSection>,
     share: Vec<ShareSection>,
@@ -75,12 +82,14 @@ impl From<File> for Config {
         let File {
             server,
             ec2,
+            metadata,
             policies,
             gate,
             signer,
             simulation,
             gateway,
             libvirt,
+            reallocation,
             site,
             class,
             share,
@@ -92,13 +101,14 @@ impl From<File> for Config {
         Config {
             server,
             ec2,
+            metadata,
             policies,
             gates: gate,
             signers: signer,
             simulation,
             gateway,
             libvirt,
-            site: SiteFile { site, class, share, host, flavor, image, binding },
+            site: SiteFile { site, reallocation, class, share, host, flavor, image, binding },
         }
     }
 }
@@ -344,6 +354,16 @@ impl Config {
         Ok(config)
     }
 
+    /// What routers are told, by how their hosts are reached.
+    pub fn routers(&self) -> Vec<(Scheme, &RouterSettings)> {
+        let gateway = self.gateway.as_ref().map(|settings| (Scheme::Gateway, &settings.router));
+        #[cfg(feature = "libvirt")]
+        let libvirt = self.libvirt.as_ref().map(|settings| (Scheme::Libvirt, &settings.router));
+        #[cfg(not(feature = "libvirt"))]
+        let libvirt = None;
+        gateway.into_iter().chain(libvirt).collect()
+    }
+
     /// Whose signatures count, and what is locked.
     pub fn supply(&self) -> anyhow::Result<Supply> {
         let mut signers = Vec::new();
@@ -398,7 +418,11 @@ impl Config {
         if !(0.0..=1000.0).contains(&scale) {
             bail!("simulation.time_scale = {scale}; allowed: 0 to 1000");
         }
-        for host in self.site.spec()?.hosts {
+        let spec = self.site.spec()?;
+        if let Some(section) = &self.metadata {
+            section.peers(&spec.site, &self.routers())?;
+        }
+        for host in spec.hosts {
             match hosts::scheme(&host.uri) {
                 Ok(Scheme::Gateway) if self.gateway.is_none() => {
                     bail!("host {} makes routers in namespaces; [gateway] must say what they do", host.name);

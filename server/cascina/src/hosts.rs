@@ -17,6 +17,17 @@ pub enum Scheme {
     Libvirt,
 }
 
+impl Scheme {
+    /// Of the configuration.
+    pub fn section(self) -> &'static str {
+        match self {
+            Scheme::Simulated => "simulation",
+            Scheme::Gateway => "gateway",
+            Scheme::Libvirt => "libvirt",
+        }
+    }
+}
+
 /// # Errors
 ///
 /// No driver reaches it; what is allowed, for people.

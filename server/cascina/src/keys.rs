@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use cascina_api::Auth;
+use cascina_context::metadata::Tokens;
 use cascina_core::units::Timestamp;
 use cascina_engine::seal::Sealer;
 use rand::{TryRngCore, rngs::OsRng};
@@ -25,6 +26,11 @@ pub struct Keys {
 /// What seals the secrets of access keys: a third file, without which they are of no use any more.
 pub fn sealer(data: &Path) -> anyhow::Result<Sealer> {
     Ok(Sealer::new(secret(&data.join("seal-secret"))?.expose_secret()))
+}
+
+/// What seals the tokens of the metadata service: a fourth file. Without it guests ask for new ones.
+pub fn metadata_tokens(data: &Path) -> anyhow::Result<Tokens> {
+    Ok(Tokens::new(secret(&data.join("metadata-secret"))?.expose_secret()))
 }
 
 pub fn open(data: &Path, token_ttl_s: u64, now: Timestamp) -> anyhow::Result<Keys> {

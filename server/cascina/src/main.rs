@@ -2,13 +2,17 @@
 
 mod client;
 mod config;
+mod context;
 mod ec2;
 mod embedded;
+mod fetch;
 mod hosts;
 mod keys;
 mod listen;
+mod metadata;
 mod offline;
 mod ranges;
+mod reallocation;
 #[cfg(feature = "libvirt")]
 mod seed;
 mod serve;
@@ -21,7 +25,7 @@ mod workbench;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use client::http::Connection;
 use client::show::Output;
 
@@ -32,9 +36,9 @@ struct Arguments {
     #[command(flatten)]
     connection: Connection,
 
-    /// Tables for people, or JSON for programs.
-    #[arg(short, long, global = true, value_enum, default_value = "table")]
-    output: Output,
+    /// `table` for people, or `json` for programs; with `context build`, the file that the archive goes to.
+    #[arg(short, long, global = true, default_value = "table", value_name = "FORMAT")]
+    output: String,
 
     #[command(subcommand)]
     task: Task,
@@ -70,9 +74,11 @@ enum Task {
     Restore { from: PathBuf, to: PathBuf },
     /// Check every truth that a database must keep.
     Fsck { database: PathBuf },
-    /// Try policies out on traces of requests, or the engine on schedules of trouble, in virtual time.
+    /// What guests are told: one file in, an archive for them out.
     #[command(subcommand)]
-    Simulate(simulate::Simulate),
+    Context(context::Verb),
+    /// Try policies out on traces of requests, or the engine on schedules of trouble, in virtual time.
+    Simulate(Box<simulate::Arguments>),
     /// What the server calls itself as, to compile a policy under limits of its own.
     #[command(hide = true)]
     CompilePolicy(wiring::CompileBounds),
@@ -82,19 +88,29 @@ enum Task {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // Only there is it the name of a file.
+    let format = match (&arguments.task, <Output as clap::ValueEnum>::from_str(&arguments.output, false)) {
+        (_, Ok(format)) => format,
+        (Task::Context(context::Verb::Build { .. }), Err(_)) => Output::Table,
+        (_, Err(_)) => {
+            let said = format!("invalid value '{}' for '--output <FORMAT>': give table or json", arguments.output);
+            Arguments::command().error(clap::error::ErrorKind::InvalidValue, said).exit();
+        }
+    };
     let done = match arguments.task {
         Task::CompilePolicy(told) => {
             let Some(bounds) = told.bounds() else { return ExitCode::from(2) };
             return cascina_policy::run_compiler_child(&bounds);
         }
-        Task::Client(noun) => return client(noun, &arguments.connection, arguments.output),
+        Task::Client(noun) => return client(noun, &arguments.connection, format),
         Task::Serve { file } => serve::serve(&file.config),
         Task::CheckConfig { file, start } => offline::check_config(&file.config, start),
         Task::CheckPolicy { component } => offline::check_policy(&component),
         Task::Backup { database, to } => offline::backup(&database, &to),
         Task::Restore { from, to } => offline::restore(&from, &to),
         Task::Fsck { database } => offline::fsck(&database),
-        Task::Simulate(what) => simulate::simulate(what, arguments.output),
+        Task::Context(verb) => context::context(verb, &arguments.output, format),
+        Task::Simulate(what) => simulate::simulate(*what, format),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -118,7 +134,6 @@ fn client(noun: client::Noun, connection: &Connection, output: Output) -> ExitCo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use cascina_api::{App, Ec2, Simulation, metrics, router};
-use cascina_ec2::Ec2 as Edge;
+use cascina_ec2::{Ec2 as Edge, Settings};
+use cascina_engine::Engine;
 use futures::FutureExt;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,6 +16,7 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{Config, LogForm};
 use crate::keys::{self, Keys};
 use crate::listen::listen;
+use crate::metadata::{self, Service};
 use crate::simulated::Simulated;
 use crate::wiring::{self, Running};
 
@@ -59,9 +61,17 @@ async fn run(config: &Config) -> anyhow::Result<()> {
         }
         false => None,
     };
+    let metadata_listener = match &config.metadata {
+        Some(section) => {
+            let bound = TcpListener::bind(section.listen).await;
+            Some((bound.with_context(|| format!("metadata.listen = {}", section.listen))?, section))
+        }
+        None => None,
+    };
     let Running { engine, hosts } = wiring::start(config, wiring::compiler_child()?).await?;
     let Keys { auth, admin_token } = keys::open(&config.server.data, config.server.token_ttl_s, engine.now())?;
-    let edge = ec2_listener.is_some().then(|| Edge::start(engine.clone(), config.ec2.settings()));
+    let settings = Settings { metadata: config.metadata.is_some(), ..config.ec2.settings() };
+    let edge = ec2_listener.is_some().then(|| Edge::start(engine.clone(), settings));
     let ec2_address = ec2_listener.as_ref().map(TcpListener::local_addr).transpose().context("where EC2 listens")?;
     let ec2 = ec2_address.map(|at| Ec2 { url: config.ec2.address(at), region: config.ec2.region.clone() });
     let simulation = Some(Arc::new(Simulated(hosts)) as Arc<dyn Simulation>);
@@ -74,16 +84,35 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     }
     let stop = stop.shared();
     let api = listen(listener, app, stop.clone());
+    let guests = match metadata_listener {
+        Some((listener, section)) => {
+            let service = metadata_service(config, section, &engine)?;
+            metadata::listen(listener, service, stop.clone()).left_future()
+        }
+        None => std::future::ready(()).right_future(),
+    };
+    let api = async { tokio::join!(api, guests) };
     match (ec2_listener, &edge) {
         (Some(listener), Some(edge)) => {
             tokio::join!(api, listen(listener, edge.router(), stop));
             edge.flush().await;
         }
-        _ => api.await,
+        _ => drop(api.await),
     }
     engine.shutdown().await;
     tracing::info!("stopped; operations under way go on at the next start");
     Ok(())
+}
+
+fn metadata_service(config: &Config, section: &metadata::Section, engine: &Engine) -> anyhow::Result<Service> {
+    Ok(Service {
+        engine: engine.clone(),
+        peers: section.peers(&config.site.spec()?.site, &config.routers())?,
+        tokens: keys::metadata_tokens(&config.server.data)?,
+        region: config.ec2.region.clone(),
+        routers_between: section.routers_between,
+        bounds: section.bounds(),
+    })
 }
 
 /// For whoever started it. The first line is also for programs that need the port.

@@ -9,7 +9,7 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 use cascina_core::command::NewBinding;
 use cascina_core::name::Name;
-use cascina_core::policy::Hook;
+use cascina_core::policy::{Fallback, Hook, Scope};
 use cascina_core::site::SiteSpec;
 use cascina_policy::{Bounds, Compiler, Sandbox, SandboxConfig};
 use cascina_sim::schedule::{Options, schedules};
@@ -22,6 +22,47 @@ use crate::ConfigFile;
 use crate::client::show::Output;
 use crate::config::Config;
 use crate::embedded;
+
+/// Compare sets of policies over a trace, or what the subcommands do.
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    what: Option<Simulate>,
+    #[command(flatten)]
+    compare: CompareArguments,
+}
+
+#[derive(Args)]
+pub struct CompareArguments {
+    /// The configuration whose hosts, classes, shares and settings are simulated.
+    #[arg(long)]
+    site: Option<PathBuf>,
+    /// A folder with requests.csv and hosts.csv, or its requests.csv; without it, requests are made up.
+    #[arg(long)]
+    trace: Option<PathBuf>,
+    /// Sets of policies, separated by commas; the policies of a set are joined by `+`, such as
+    /// `placement-pack,placement-pack+reallocate-balance`.
+    #[arg(long, value_delimiter = ',')]
+    policies: Vec<String>,
+    /// Only so many days of the trace, from its beginning; of one that is made up, so many in all.
+    #[arg(long)]
+    days: Option<u64>,
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Made-up requests an hour, on average.
+    #[arg(long, default_value_t = Mixture::default().per_hour)]
+    per_hour: f64,
+    /// The hosts of the configuration, or the trace's own.
+    #[arg(long, value_enum, default_value = "site")]
+    hosts: Hosts,
+    /// How long a request that finds no room waits for some.
+    #[arg(long, default_value_t = 0)]
+    patience_s: u64,
+    /// Write plots into this folder.
+    #[arg(long)]
+    plots: Option<PathBuf>,
+}
 
 #[derive(Subcommand)]
 pub enum Simulate {
@@ -100,16 +141,105 @@ impl FromStr for Seeds {
     }
 }
 
-pub fn simulate(what: Simulate, output: Output) -> anyhow::Result<()> {
-    match what {
-        Simulate::Trace(arguments) => trace(&arguments, output),
-        Simulate::Schedules(arguments) => play(arguments, output),
+pub fn simulate(arguments: Arguments, output: Output) -> anyhow::Result<()> {
+    match arguments.what {
+        Some(Simulate::Trace(arguments)) => trace(&arguments, output),
+        Some(Simulate::Schedules(arguments)) => play(arguments, output),
+        None => sets(&arguments.compare, output),
     }
+}
+
+/// Compares sets of policies.
+fn sets(arguments: &CompareArguments, output: Output) -> anyhow::Result<()> {
+    let Some(site) = &arguments.site else {
+        bail!("--site is missing: the configuration to simulate, such as examples/lab.toml");
+    };
+    let config = Config::load(site, std::env::vars())?;
+    if !(0.0..=1e6).contains(&arguments.per_hour) || arguments.days.is_some_and(|days| !(1..=3660).contains(&days)) {
+        bail!("--per-hour, --days; allowed: up to 1000000 an hour, 1 to 3660 days");
+    }
+    let mut trace = match &arguments.trace {
+        Some(path) => Trace::read(path.parent().filter(|_| path.is_file()).unwrap_or(path))?,
+        None => {
+            let days = arguments.days.unwrap_or(Mixture::default().days);
+            generate(arguments.seed, &Mixture { days, per_hour: arguments.per_hour, ..Mixture::default() })
+        }
+    };
+    if let Some(days) = arguments.days {
+        let end = trace.requests.first().map_or(0, |first| first.arrive_s) + days * 86_400;
+        trace.requests.retain(|request| request.arrive_s < end);
+    }
+    let site = match arguments.hosts {
+        Hosts::Site => config.site.spec()?,
+        Hosts::Trace if trace.hosts.is_empty() => bail!("the trace has no hosts.csv; use --hosts site"),
+        Hosts::Trace => SiteSpec { site: config.site.spec()?.site, ..hosts_of(&trace) },
+    };
+    let mut columns = Vec::new();
+    for set in &arguments.policies {
+        columns.push((set.clone(), bindings_of(&config, set, arguments.hosts)?));
+    }
+    if columns.is_empty() {
+        columns.push(("as configured".into(), config.site.bindings()?));
+    }
+    let what = Common {
+        mode: Mode::Timed,
+        seed: arguments.seed,
+        patience_s: arguments.patience_s,
+        config: &config,
+        trace: &trace,
+        site: &site,
+    };
+    let report = compare(&what, columns)?;
+    if let Some(folder) = &arguments.plots {
+        std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+        for (name, svg) in trace::plots(&report) {
+            let path = folder.join(name);
+            std::fs::write(&path, svg).with_context(|| format!("{} cannot be written", path.display()))?;
+        }
+    }
+    match output {
+        Output::Table => print!("{report}"),
+        Output::Json => println!("{}", serde_json::to_string_pretty(&report)?),
+    }
+    Ok(())
+}
+
+/// What a set binds: its own policies in place of the configuration's of the same hooks.
+fn bindings_of(config: &Config, set: &str, hosts: Hosts) -> anyhow::Result<Vec<NewBinding>> {
+    let known: Vec<String> = embedded::all().into_iter().map(|(name, _)| name).collect();
+    let mut own = Vec::new();
+    for text in set.split('+') {
+        let name: Name = text.parse().with_context(|| format!("--policies `{set}`"))?;
+        let hook = match text.split('-').next() {
+            Some("admission") => Hook::Admission,
+            Some("quota") => Hook::Quota,
+            Some("reallocate") => Hook::Reallocation,
+            _ => Hook::Placement,
+        };
+        if !known.iter().any(|known| known == text) {
+            bail!("--policies: there is no policy `{text}`; allowed: {}", known.join(", "));
+        }
+        own.push(NewBinding { on_error: Fallback::Next, ..bound(&name, hook) });
+    }
+    let replaced = |hook: Hook| own.iter().any(|binding| binding.hook == hook);
+    let site = |binding: &NewBinding| hosts == Hosts::Site || binding.scope == Scope::Site;
+    let others = config.site.bindings()?.into_iter().filter(|binding| !replaced(binding.hook) && site(binding));
+    Ok(others.chain(own.clone()).collect())
+}
+
+/// What all columns have in common.
+struct Common<'a> {
+    mode: Mode,
+    seed: u64,
+    patience_s: u64,
+    config: &'a Config,
+    trace: &'a Trace,
+    site: &'a SiteSpec,
 }
 
 fn policies(bounds: Bounds) -> anyhow::Result<Policies> {
     let sandbox = SandboxConfig { cache: None, bounds, compiler: Compiler::InProcess };
-    Ok(Policies::load(Sandbox::new(sandbox)?, &embedded::policies())?)
+    Ok(Policies::load(Sandbox::new(sandbox)?, &embedded::all())?)
 }
 
 /// One column of the report: its heading, and what is bound.
@@ -139,10 +269,12 @@ fn trace(arguments: &TraceArguments, output: Output) -> anyhow::Result<()> {
     let mut columns = columns(&config, &arguments.policy)?;
     if arguments.hosts == Hosts::Trace {
         // The configuration's shares are not there.
-        let everywhere = |binding: &NewBinding| binding.scope == cascina_core::policy::Scope::Site;
+        let everywhere = |binding: &NewBinding| binding.scope == Scope::Site;
         columns.iter_mut().for_each(|(_, bindings)| bindings.retain(everywhere));
     }
-    let report = compare(arguments, &config, &trace, &site, columns)?;
+    let (mode, seed) = (arguments.mode, arguments.seed);
+    let what = Common { mode, seed, patience_s: 0, config: &config, trace: &trace, site: &site };
+    let report = compare(&what, columns)?;
     match output {
         Output::Table => print!("{report}"),
         Output::Json => println!("{}", serde_json::to_string_pretty(&report)?),
@@ -167,15 +299,10 @@ fn told(folder: &Path, trace: &Trace) {
     eprintln!("{} requests and {} hosts are in {}", trace.requests.len(), trace.hosts.len(), folder.display());
 }
 
-fn compare(
-    arguments: &TraceArguments,
-    config: &Config,
-    trace: &Trace,
-    site: &SiteSpec,
-    columns: Vec<(String, Vec<NewBinding>)>,
-) -> anyhow::Result<Report> {
+fn compare(common: &Common<'_>, columns: Vec<(String, Vec<NewBinding>)>) -> anyhow::Result<Report> {
+    let Common { config, trace, site, .. } = *common;
     let policies = policies(config.policies.bounds())?;
-    let mode = match arguments.mode {
+    let mode = match common.mode {
         Mode::Timed => trace::Mode::Timed,
         Mode::Inflation => trace::Mode::Inflation,
     };
@@ -190,7 +317,8 @@ fn compare(
         let what = Replay {
             trace,
             mode,
-            seed: arguments.seed,
+            seed: common.seed,
+            patience_s: common.patience_s,
             site,
             policy: policy.clone(),
             bindings,

@@ -9,12 +9,14 @@ use cascina_core::host::{ClassKind, Host, HostClass, HostState, Share};
 use cascina_core::id::{HostId, ShareId};
 use cascina_core::image::Image;
 use cascina_core::name::Name;
-use cascina_core::policy::{Fallback, Hook, Mode, Scope};
+use cascina_core::policy::{Digest, Fallback, Hook, Mode, Scope};
 use cascina_core::site::{Site, SiteSpec};
+use cascina_core::spread::{Bounds, ImageCare};
 use cascina_core::units::{Gib, Size, Timestamp};
 use ipnet::Ipv4Net;
 use serde::Deserialize;
 
+use crate::reallocation::Reallocation;
 use crate::{hosts, ranges};
 
 /// The sections that describe the site. What they name is made or brought up to date at every
@@ -22,6 +24,7 @@ use crate::{hosts, ranges};
 #[derive(Debug, Default)]
 pub struct SiteFile {
     pub site: SiteSection,
+    pub reallocation: Reallocation,
     pub class: Vec<ClassSection>,
     pub share: Vec<ShareSection>,
     pub host: Vec<HostSection>,
@@ -44,6 +47,34 @@ pub struct SiteSection {
     idempotency_s: Option<u64>,
     router_class: Option<Name>,
     router: Option<SizeSection>,
+    images: ImagesSection,
+}
+
+/// How images get to hosts that keep them by themselves.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ImagesSection {
+    spread: Option<bool>,
+    copies_per_source: Option<u32>,
+    copies_in_all: Option<u32>,
+}
+
+impl ImagesSection {
+    fn care(&self) -> anyhow::Result<ImageCare> {
+        let default = ImageCare::default();
+        let bounded = |key: &str, given: Option<u32>, usual: u32| match given {
+            None => Ok(usual),
+            Some(count @ 1..=1000) => Ok(count),
+            Some(count) => bail!("site.images.{key} = {count}; allowed: 1 to 1000"),
+        };
+        Ok(ImageCare {
+            spread: self.spread.unwrap_or(default.spread),
+            bounds: Bounds {
+                per_source: bounded("copies_per_source", self.copies_per_source, default.bounds.per_source)?,
+                in_all: bounded("copies_in_all", self.copies_in_all, default.bounds.in_all)?,
+            },
+        })
+    }
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -125,6 +156,8 @@ pub struct ImageSection {
     name: Name,
     source: String,
     min_disk_gib: u64,
+    /// What its file must have.
+    sha256: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -202,7 +235,7 @@ impl SiteFile {
             shares: self.share.iter().map(ShareSection::share).collect(),
             hosts,
             flavors: self.flavor.iter().map(FlavorSection::flavor).collect::<anyhow::Result<_>>()?,
-            images: self.image.iter().map(ImageSection::image).collect(),
+            images: self.image.iter().map(ImageSection::image).collect::<anyhow::Result<_>>()?,
         })
     }
 
@@ -254,6 +287,8 @@ impl SiteFile {
             hold_ms: seconds(given.hold_s, default.hold_ms),
             retention_ms: seconds(given.retention_s, default.retention_ms),
             receipt_ms: seconds(given.idempotency_s, default.receipt_ms),
+            images: Some(given.images.care()?),
+            rules: self.reallocation.rules()?,
             veil: default.veil,
         })
     }
@@ -375,8 +410,13 @@ impl FlavorSection {
 }
 
 impl ImageSection {
-    fn image(&self) -> Image {
-        Image::of_site(self.name.clone(), &self.source, Gib(self.min_disk_gib))
+    fn image(&self) -> anyhow::Result<Image> {
+        let digest = |text: &String| {
+            text.parse::<Digest>()
+                .map_err(|_| anyhow::anyhow!("image `{}`: sha256 = `{text}`; allowed: 64 of 0-9 and a-f", self.name))
+        };
+        let sha256 = self.sha256.as_ref().map(digest).transpose()?;
+        Ok(Image { sha256, ..Image::of_site(self.name.clone(), &self.source, Gib(self.min_disk_gib)) })
     }
 }
 

@@ -73,6 +73,7 @@ pub async fn start(config: &Config, compiler: Compiler) -> anyhow::Result<Runnin
         call_deadline: server.call_deadline(),
         sealer: keys::sealer(&server.data)?,
         reconcile_every: server.reconcile_every(),
+        power: Arc::new(config.site.reallocation.power()),
         gates: config.gates.iter().map(GateSection::gate).collect(),
         supply: config.supply()?,
         crash_at: std::env::var("CASCINA_CRASH_AT").ok(),

@@ -9,9 +9,16 @@
 //! whoever has hands. Names, keys and user-data are a tenant's and may be hostile: nothing is pasted
 //! into YAML, JSON or shell, and nothing of it gets into logs, as `Debug` leaves it out.
 
+pub mod archive;
+pub mod check;
+pub mod diff;
 pub mod disk;
+pub mod handlers;
 pub mod hostname;
 pub mod metadata;
+pub mod multi;
+pub mod report;
 pub mod seed;
+pub mod yaml;
 
 pub use hostname::Hostname;

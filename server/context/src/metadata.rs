@@ -14,8 +14,8 @@
 //! # Hops
 //!
 //! The response to a `PUT` should not leave the guest, which containers and tunnels in it might have
-//! it do. So its packets have few hops to live: [`HOP_LIMIT`] when they arrive. It is for the listener to
-//! set this as the connections' IP TTL (IP_TTL), adding the routers that lie between: see [`reply_ttl`].
+//! it do. So its packets have few hops to live when they arrive, one unless its owner says otherwise. It is for
+//! the listener to set this as the connection's IP TTL (IP_TTL), adding the routers between: see [`reply_ttl`].
 //!
 //! # Versions
 //!
@@ -28,6 +28,7 @@ mod response;
 mod tokens;
 mod tree;
 
+use cascina_core::metadata::HopLimit;
 use cascina_core::units::Timestamp;
 
 use request::{Target, Wrong};
@@ -45,13 +46,10 @@ pub const TOKEN_HEADER: &str = "x-aws-ec2-metadata-token";
 /// What proxies add.
 const FORWARDED_HEADER: &str = "x-forwarded-for";
 
-/// Hops that a response may still make when it has reached its guest.
-pub const HOP_LIMIT: u8 = 1;
-
-/// The IP TTL that a listener sets on its connections, so that a response arrives with [`HOP_LIMIT`]: each
+/// The IP TTL that a listener sets on a connection, so that the response arrives with so many hops left: each
 /// router between it and the guest takes one.
-pub fn reply_ttl(routers_between: u8) -> u8 {
-    HOP_LIMIT.saturating_add(routers_between)
+pub fn reply_ttl(hops: HopLimit, routers_between: u8) -> u8 {
+    hops.get().saturating_add(routers_between)
 }
 
 /// What the service says to this request of this instance.

@@ -14,6 +14,7 @@ use crate::key_pair::KeyKind;
 use crate::launch::{InstanceChange, Launch};
 use crate::name::Name;
 use crate::network::NatRule;
+use crate::plan::Trigger;
 use crate::policy::{Fallback, Hook, Mode, PolicyVersion, Scope, Stage, TrialBounds};
 use crate::principal::Role;
 use crate::security_group::NewRule;
@@ -22,6 +23,7 @@ use crate::snapshot::Disk;
 use crate::tag::Resource;
 use crate::tenant::TenantRequest;
 use crate::units::{Gib, Size, Timestamp};
+use crate::upkeep::{Switch, Workers};
 use crate::volume::{Pace, VolumeKind};
 
 /// A farm as people ask for it: names are looked up by the engine.
@@ -141,6 +143,17 @@ pub enum Power {
     Stop,
     Reboot,
     Terminate,
+}
+
+/// How a router was found that is not as it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RouterFound {
+    /// It has ended, or is not where it should be.
+    Gone,
+    /// It runs and is not as it was told; the revision that it has, if it says so.
+    Other { revision: Option<u64> },
+    /// It runs and does not answer, however often it is asked.
+    Silent,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -378,9 +391,20 @@ pub enum Command {
         tenant: Option<TenantId>,
         source: String,
         min_disk: Gib,
+        sha256: Option<crate::policy::Digest>,
     },
     DeregisterImage {
         image: ImageId,
+    },
+    /// It is to be on these hosts; none: on all that keep images by themselves.
+    SpreadImage {
+        image: ImageId,
+        to: Vec<HostId>,
+    },
+    /// It is not to be on this host.
+    EvictImage {
+        image: ImageId,
+        host: HostId,
     },
     PutClass(HostClass),
     PutShare {
@@ -447,6 +471,38 @@ pub enum Command {
         hold: HoldId,
     },
 
+    /// Ask planners, and keep what comes of it if it is anything.
+    ProposePlan {
+        trigger: Trigger,
+        /// None: all bindings of the hook.
+        binding: Option<Name>,
+        /// None: as many as the site allows.
+        max_moves: Option<u32>,
+    },
+    ApprovePlan {
+        plan: PlanId,
+    },
+    RejectPlan {
+        plan: PlanId,
+        note: Option<String>,
+    },
+    /// Begins nothing more of it.
+    CancelPlan {
+        plan: PlanId,
+        note: Option<String>,
+    },
+    /// It takes nothing new, and what runs there goes elsewhere.
+    DrainHost {
+        host: HostId,
+        workers: Workers,
+        note: Option<String>,
+    },
+    /// It is known that nothing runs there any more.
+    FenceHost {
+        host: HostId,
+        by: String,
+    },
+
     Mend {
         operation: OperationId,
         remedy: Remedy,
@@ -470,6 +526,18 @@ pub enum Command {
         host: HostId,
         facts: Box<crate::host::HostFacts>,
     },
+    /// What an image's file is, or why it is of no use.
+    ImageChecked {
+        image: ImageId,
+        found: Result<crate::image::Content, String>,
+    },
+    /// As many of these copies as still make sense begin.
+    BeginCopies(Vec<crate::spread::Copy>),
+    ReplicaSeen {
+        image: ImageId,
+        host: HostId,
+        seen: crate::replica::ReplicaSeen,
+    },
     /// Reality differs from the rows: an instance is gone or stopped by itself.
     InstanceSeen {
         instance: InstanceId,
@@ -478,11 +546,41 @@ pub enum Command {
     },
     RouterSeen {
         router: RouterId,
-        up: bool,
+        found: RouterFound,
         note: String,
     },
     /// What programs asked, for the books.
     RecordCalls(Vec<Calls>),
+    /// A move of a plan begins.
+    RunMove {
+        plan: PlanId,
+        index: u32,
+    },
+    /// … or cannot.
+    SkipMove {
+        plan: PlanId,
+        index: u32,
+        why: String,
+    },
+    /// Notes what came of a plan's moves, and ends it if all are over.
+    SettlePlan {
+        plan: PlanId,
+    },
+    /// A line of the site's that asks for plans has been seen to.
+    NoteTurn {
+        name: Name,
+        note: String,
+    },
+    /// Nothing runs any more on a host that was to be emptied.
+    EndDrain {
+        host: HostId,
+    },
+    /// What came of switching a host on or off, or of trying to be sure that it is off.
+    Switched {
+        host: HostId,
+        switch: Switch,
+        error: Option<String>,
+    },
     /// The hosts of a farm do not enforce what its security groups say now.
     FirewallSeen {
         network: NetworkId,

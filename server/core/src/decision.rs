@@ -6,8 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{BindingId, DecisionId, FarmId, HostId, OperationId, TenantId};
+use crate::id::{BindingId, DecisionId, FarmId, HostId, InstanceId, OperationId, ShareId, TenantId};
 use crate::name::Name;
+use crate::plan::Step;
 use crate::policy::{Digest, Hook, Scope};
 use crate::units::{Size, Timestamp};
 
@@ -88,6 +89,16 @@ pub enum Said {
     Assigned {
         limits: Vec<(String, Amounts)>,
     },
+    /// Reallocation: it proposed moves, and says how good things are before and after; less is better.
+    Proposed {
+        moves: u32,
+        before: u32,
+        after: u32,
+    },
+    /// Which instances a borrower gives back: it chose so many.
+    Chose {
+        victims: u32,
+    },
     /// It trapped, ran out of fuel or time, or answered nonsense; the fallback applied.
     Failed {
         error: String,
@@ -149,17 +160,74 @@ pub enum Decided {
     Assigned {
         limits: Vec<(String, Amounts)>,
     },
+    /// What planners wish for, not checked against anything; and what the first of them says of before and
+    /// after.
+    Wished {
+        moves: Vec<Wished>,
+        before: u32,
+        after: u32,
+    },
+    /// The first to go first.
+    Victims {
+        instances: Vec<InstanceId>,
+    },
+}
+
+/// What a planner wants.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wish {
+    Known(Step),
+    /// It speaks of what it was not told of.
+    Unknown(String),
+}
+
+/// A move as a planner proposed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wished {
+    pub wish: Wish,
+    /// Places among all wishes of the decision.
+    pub after: Vec<u32>,
+    pub why: Reason,
+    /// Name of the binding.
+    pub by: String,
+    pub scope: Scope,
 }
 
 /// The question, as far as it cannot be had from the facts at `revision`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "question")]
 pub enum Question {
-    AdmitTenant { tenant: crate::tenant::TenantRequest },
-    AdmitFarm { farm: crate::farm::FarmRequest },
-    AssignQuota { tenant: String, groups: Vec<Name>, tier: Name },
-    CheckQuota { verb: String, class: String, wanted: Amounts },
+    AdmitTenant {
+        tenant: crate::tenant::TenantRequest,
+    },
+    AdmitFarm {
+        farm: crate::farm::FarmRequest,
+    },
+    AssignQuota {
+        tenant: String,
+        groups: Vec<Name>,
+        tier: Name,
+    },
+    CheckQuota {
+        verb: String,
+        class: String,
+        wanted: Amounts,
+    },
     Place(PlacementQuestion),
+    /// What should move? None: all bindings of the hook are asked.
+    Reallocate {
+        trigger: String,
+        binding: Option<Name>,
+        max_moves: u32,
+    },
+    /// Which of these does the tenant give back first?
+    ChooseVictims {
+        share: ShareId,
+        size: Size,
+        deadline: Timestamp,
+        instances: Vec<InstanceId>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -79,6 +79,17 @@ pub struct Host {
 }
 
 impl Host {
+    /// Instances run here, from images. Gateways only have routers.
+    pub fn has_images(&self) -> bool {
+        !self.uri.starts_with("netns:")
+    }
+
+    /// Its class keeps images on each host by itself.
+    pub fn caches_images(&self, class: &HostClass) -> bool {
+        let shared = self.facts.as_ref().is_some_and(|facts| facts.shared_storage);
+        class.kind == ClassKind::Workers && !shared && self.has_images()
+    }
+
     /// It is a simulated one.
     pub fn is_simulated(&self) -> bool {
         self.uri.starts_with("sim:")
@@ -97,6 +108,9 @@ pub struct HostFacts {
     pub nodes: Vec<NumaNode>,
     /// Guests run on the processor itself, and not on an emulated one.
     pub accelerated: bool,
+    /// How they run, and why so, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acceleration: Option<String>,
     /// Disks lie where all hosts of the class reach them.
     pub shared_storage: bool,
 }

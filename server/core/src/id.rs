@@ -109,6 +109,7 @@ ids! {
     SnapshotId "snap-";
     /// The instances of one request.
     ReservationId "r-";
+    PlanId "plan-";
 }
 
 /// A host's number, stable over its life; `0` is never used.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{FarmId, ImageId, SnapshotId, TenantId};
 use crate::name::Name;
+use crate::policy::Digest;
 use crate::units::{Gib, Timestamp};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -78,6 +79,25 @@ impl fmt::Display for Title {
     }
 }
 
+/// How a disk is written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ImageFormat {
+    Raw,
+    Qcow2,
+}
+
+/// What was found when an image's file was checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    pub digest: Digest,
+    /// Of the file.
+    pub bytes: u64,
+    /// Of the disk that guests see.
+    pub disk_bytes: u64,
+    pub format: ImageFormat,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Image {
     pub id: ImageId,
@@ -111,6 +131,15 @@ pub struct Image {
     /// The smallest disk that holds it.
     pub min_disk: Gib,
     pub state: ImageState,
+    /// What its file must have, as the catalogue says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Digest>,
+    /// What its file was when it was last checked and found sound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Content>,
+    /// Why it is not usable, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     pub created: Timestamp,
     pub updated: Timestamp,
 }
@@ -132,9 +161,17 @@ impl Image {
             source: source.into(),
             min_disk,
             state: ImageState::Available,
+            sha256: None,
+            content: None,
+            note: None,
             created: Timestamp(0),
             updated: Timestamp(0),
         }
+    }
+
+    /// It is a file of the server's folder, and not what a snapshot holds.
+    pub fn is_file(&self) -> bool {
+        self.snapshot.is_none() && !self.source.starts_with("snapshot:")
     }
 
     /// What people call it.

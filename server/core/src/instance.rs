@@ -8,6 +8,7 @@ use crate::id::{
     DecisionId, FarmId, HostId, ImageId, InstanceId, OperationId, ReservationId, SecurityGroupId, TenantId,
 };
 use crate::launch::{LaunchKey, OnShutdown};
+use crate::metadata::MetadataOptions;
 use crate::name::Name;
 use crate::network::Mac;
 use crate::units::{Gib, Mib, Size, Timestamp, Vcpus};
@@ -85,6 +86,8 @@ pub struct Instance {
     pub stop_protected: bool,
     #[serde(default)]
     pub on_shutdown: OnShutdown,
+    #[serde(default, skip_serializing_if = "MetadataOptions::is_default")]
+    pub metadata: MetadataOptions,
     /// What the client named its request.
     #[serde(default)]
     pub client_token: Option<String>,

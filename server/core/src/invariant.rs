@@ -9,6 +9,7 @@ use crate::instance::InstanceState;
 use crate::ipam;
 use crate::operation::OperationState;
 use crate::policy::Scope;
+use crate::replica::ReplicaState;
 use crate::security_group::Peer;
 use crate::snapshot::SnapshotState;
 use crate::state::{Guest, State};
@@ -34,6 +35,7 @@ pub fn check(state: &State) -> Vec<Violation> {
     operations(state, &mut say);
     volumes(state, &mut say);
     security(state, &mut say);
+    replicas(state, &mut say);
     found
 }
 
@@ -239,6 +241,24 @@ fn volumes(state: &State, say: &mut impl FnMut(&'static str, String)) {
     for image in state.rows.images.values() {
         if image.snapshot.is_some_and(|id| !state.rows.snapshots.contains_key(&id)) {
             say("an image keeps its snapshot", format!("{} has lost its own", image.id));
+        }
+    }
+}
+
+fn replicas(state: &State, say: &mut impl FnMut(&'static str, String)) {
+    let mut targets = BTreeMap::new();
+    for row in state.rows.replicas.values() {
+        let image = state.rows.images.get(&row.image);
+        if image.is_none() || !state.rows.hosts.contains_key(&row.host) {
+            say("a copy is of an image and on a host", format!("{}: one of them is gone", row.id()));
+        }
+        if image.is_some_and(|image| image.content.as_ref().is_some_and(|content| content.digest != row.digest)) {
+            say("a copy is of what its image is", format!("{} has {}", row.id(), row.digest));
+        }
+        if matches!(row.state, ReplicaState::Copying { .. })
+            && let Some(other) = targets.insert(row.host, row.image)
+        {
+            say("a host gets one copy at a time", format!("host {}: {other} and {}", row.host, row.image));
         }
     }
 }

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::id::{FarmId, InstanceId, KeyPairId, SecurityGroupId, SnapshotId};
+use crate::metadata::{MetadataChange, MetadataOptions};
 use crate::units::Gib;
 use crate::volume::{Pace, VolumeKind};
 
@@ -84,6 +85,7 @@ pub struct Launch {
     pub terminate_protected: bool,
     pub stop_protected: bool,
     pub on_shutdown: OnShutdown,
+    pub metadata: MetadataOptions,
     pub tags: BTreeMap<String, String>,
     pub volume_tags: BTreeMap<String, String>,
     /// Shown to whoever asks.
@@ -99,6 +101,7 @@ pub struct InstanceChange {
     pub terminate_protected: Option<bool>,
     pub stop_protected: Option<bool>,
     pub on_shutdown: Option<OnShutdown>,
+    pub metadata: MetadataChange,
     /// Only while it is stopped.
     pub flavor: Option<crate::name::Name>,
     /// Of the volume at each device.

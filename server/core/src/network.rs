@@ -120,6 +120,9 @@ pub struct RouterConfig {
     /// Public addresses mapped one to one: (public, private).
     pub mapped: Vec<(Ipv4Addr, Ipv4Addr)>,
     pub forwards: Vec<NatRule>,
+    /// What guests are called, beside the names that follow from their addresses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<(Ipv4Addr, Name)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -139,6 +142,9 @@ pub struct VRouter {
     pub class: Name,
     pub size: Size,
     pub host: Option<HostId>,
+    /// It is being made anew on this host, which keeps room for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound_for: Option<HostId>,
     pub state: RouterState,
     pub forwards: Vec<NatRule>,
     /// Grows with every wanted change …

@@ -18,6 +18,8 @@ pub enum SagaKind {
     InstanceMigrate,
     InstanceTerminate,
     RouterApply,
+    RouterRestart,
+    NamesApply,
     FirewallApply,
     VolumeCreate,
     VolumeAttach,
@@ -26,10 +28,12 @@ pub enum SagaKind {
     VolumeDelete,
     SnapshotCreate,
     SnapshotDelete,
+    RouterMove,
+    InstanceRestart,
 }
 
 impl SagaKind {
-    pub const ALL: [SagaKind; 17] = [
+    pub const ALL: [SagaKind; 21] = [
         SagaKind::FarmCreate,
         SagaKind::FarmDelete,
         SagaKind::InstanceRun,
@@ -39,6 +43,8 @@ impl SagaKind {
         SagaKind::InstanceMigrate,
         SagaKind::InstanceTerminate,
         SagaKind::RouterApply,
+        SagaKind::RouterRestart,
+        SagaKind::NamesApply,
         SagaKind::FirewallApply,
         SagaKind::VolumeCreate,
         SagaKind::VolumeAttach,
@@ -47,6 +53,8 @@ impl SagaKind {
         SagaKind::VolumeDelete,
         SagaKind::SnapshotCreate,
         SagaKind::SnapshotDelete,
+        SagaKind::RouterMove,
+        SagaKind::InstanceRestart,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -60,6 +68,8 @@ impl SagaKind {
             SagaKind::InstanceMigrate => "instance-migrate",
             SagaKind::InstanceTerminate => "instance-terminate",
             SagaKind::RouterApply => "router-apply",
+            SagaKind::RouterRestart => "router-restart",
+            SagaKind::NamesApply => "names-apply",
             SagaKind::FirewallApply => "firewall-apply",
             SagaKind::VolumeCreate => "volume-create",
             SagaKind::VolumeAttach => "volume-attach",
@@ -68,6 +78,8 @@ impl SagaKind {
             SagaKind::VolumeDelete => "volume-delete",
             SagaKind::SnapshotCreate => "snapshot-create",
             SagaKind::SnapshotDelete => "snapshot-delete",
+            SagaKind::RouterMove => "router-move",
+            SagaKind::InstanceRestart => "instance-restart",
         }
     }
 }

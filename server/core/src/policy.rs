@@ -16,10 +16,11 @@ pub enum Hook {
     Quota,
     Placement,
     Reallocation,
+    ChooseVictims,
 }
 
 impl Hook {
-    pub const ALL: [Hook; 4] = [Hook::Admission, Hook::Quota, Hook::Placement, Hook::Reallocation];
+    pub const ALL: [Hook; 5] = [Hook::Admission, Hook::Quota, Hook::Placement, Hook::Reallocation, Hook::ChooseVictims];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -27,6 +28,7 @@ impl Hook {
             Hook::Quota => "quota",
             Hook::Placement => "placement",
             Hook::Reallocation => "reallocation",
+            Hook::ChooseVictims => "choose-victims",
         }
     }
 }

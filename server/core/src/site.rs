@@ -9,6 +9,8 @@ use crate::flavor::Flavor;
 use crate::host::{Host, HostClass, Share};
 use crate::image::Image;
 use crate::name::Name;
+use crate::plan::Rules;
+use crate::spread::ImageCare;
 use crate::units::Size;
 
 /// Facts of the site that commands need.
@@ -34,6 +36,12 @@ pub struct Site {
     pub retention_ms: u64,
     /// How long a client may repeat a request under the same idempotency key.
     pub receipt_ms: u64,
+    /// None: nobody looks at images before guests need them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<ImageCare>,
+    /// What plans may do.
+    #[serde(default)]
+    pub rules: Rules,
     /// Drawn at the first start: what pseudonyms are made with, so that nobody can guess them.
     #[serde(default)]
     pub veil: u64,
@@ -54,6 +62,8 @@ impl Default for Site {
             hold_ms: 600_000,
             retention_ms: 3_600_000,
             receipt_ms: 24 * 3_600_000,
+            images: None,
+            rules: Rules::default(),
             veil: 0,
         }
     }

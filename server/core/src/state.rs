@@ -25,14 +25,17 @@ use crate::launch::UserData;
 use crate::name::Name;
 use crate::network::{VRouter, VirtualNetwork};
 use crate::operation::{Operation, SagaKind};
+use crate::plan::{Plan, Shortage, Turn};
 use crate::policy::{Binding, Digest, PolicyVersion};
 use crate::quota::{Hold, Quota};
+use crate::replica::{ImageReplica, ReplicaId};
 use crate::security_group::{Firewall, SecurityGroup};
 use crate::site::Site;
 use crate::snapshot::Snapshot;
 use crate::tag::{Tags, TagsId};
 use crate::tenant::{AccessKey, Tenant, User};
 use crate::units::{Gib, Size, Timestamp};
+use crate::upkeep::Upkeep;
 use crate::volume::Volume;
 
 /// An answer kept for a client that repeats its request.
@@ -135,7 +138,12 @@ tables! {
     UserData "user_data" user_data: InstanceId => UserData, |row| row.instance;
     Volume "volume" volumes: VolumeId => Volume, |row| row.id;
     Snapshot "snapshot" snapshots: SnapshotId => Snapshot, |row| row.id;
+    ImageReplica "image_replica" replicas: ReplicaId => ImageReplica, |row| row.id();
     Receipt "receipt" receipts: ReceiptId => Receipt, |row| row.id;
+    Plan "plan" plans: PlanId => Plan, |row| row.id;
+    Turn "turn" turns: Name => Turn, |row| row.name.clone();
+    Shortage "shortage" shortages: DecisionId => Shortage, |row| row.decision;
+    Upkeep "upkeep" upkeeps: HostId => Upkeep, |row| row.host;
 }
 
 /// What can have a claim on a host.
@@ -176,6 +184,8 @@ pub struct Indexes {
     /// Unfinished ones only.
     pub operations_by_farm: Index<FarmId, OperationId, SagaKind>,
     pub unfinished: BTreeSet<OperationId>,
+    /// Plans that are not over.
+    pub open_plans: BTreeSet<PlanId>,
     pub guest_ips: BTreeSet<(FarmId, Ipv4Addr)>,
     pub groups_by_farm: Index<FarmId, SecurityGroupId>,
     /// Asked for with every instance that comes or goes.
@@ -255,6 +265,12 @@ pub struct State {
 impl State {
     pub fn site(&self) -> Arc<Site> {
         self.rows.site.get(&()).cloned().unwrap_or_default()
+    }
+
+    /// Copies of an image, by the numbers of their hosts.
+    pub fn replicas_of(&self, image: ImageId) -> impl Iterator<Item = &Arc<ImageReplica>> {
+        let of = |host| ReplicaId { image, host: HostId(host) };
+        self.rows.replicas.range(of(0)..=of(u32::MAX)).map(|(_, row)| row)
     }
 
     /// Where instances go that name no class: the first class of workers, else the first.
@@ -365,6 +381,11 @@ impl State {
                     ix.guests_by_host.put(host, Guest::Router(router.id), present.then_some(router.size));
                     self.dirty_hosts.insert(host);
                 }
+                // Where it goes, room is kept for it.
+                if let Some(host) = router.bound_for {
+                    ix.guests_by_host.put(host, Guest::Router(router.id), present.then_some(router.size));
+                    self.dirty_hosts.insert(host);
+                }
             }
             Row::Address(address) => self.index_address(address, present),
             Row::Instance(instance) => {
@@ -403,7 +424,7 @@ impl State {
                 ix.key_pairs_by_farm.set(pair.farm, pair.id, present);
                 named(&mut ix.key_pair_names, (pair.farm, pair.name.clone()), pair.id, present);
             }
-            Row::Tags(_) | Row::UserData(_) => {}
+            Row::Tags(_) | Row::UserData(_) | Row::ImageReplica(_) => {}
             Row::Volume(volume) => {
                 ix.volumes_by_farm.set(volume.farm, volume.id, present);
                 if let Some(attachment) = &volume.attachment {
@@ -424,6 +445,12 @@ impl State {
             Row::Receipt(receipt) => {
                 timed(&mut ix.expiries, receipt.expires, Key::Receipt(receipt.id), present);
             }
+            Row::Plan(plan) => match plan.forget_at {
+                Some(at) => timed(&mut ix.expiries, at, Key::Plan(plan.id), present),
+                None => set(&mut ix.open_plans, plan.id, present),
+            },
+            Row::Turn(_) | Row::Upkeep(_) => {}
+            Row::Shortage(row) => timed(&mut ix.expiries, row.expires, Key::Shortage(row.decision), present),
         }
     }
 

@@ -15,9 +15,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 pub use cascina_core::host::{HostFacts, NumaNode};
 use cascina_core::id::{FarmId, HostId, NetworkId, OperationId, SnapshotId, VolumeId};
+use cascina_core::image::Content;
 use cascina_core::launch::Bytes;
 use cascina_core::name::Name;
 use cascina_core::network::{Mac, RouterConfig};
+use cascina_core::policy::Digest;
 use cascina_core::security_group::Firewall;
 use cascina_core::snapshot::Disk;
 use cascina_core::state::Guest;
@@ -89,7 +91,13 @@ pub enum HostCall {
     /// what is of an older revision than the host has changes nothing.
     ApplyFirewall { network: NetworkId, revision: u64, firewall: Arc<Firewall> },
     /// The guest's disk exists, made from the image: the site's name for one, or `snapshot:` and an id.
-    StageDisk { spec: GuestSpec, image: String },
+    /// An image that has another digest than is said is refused.
+    StageDisk {
+        spec: GuestSpec,
+        image: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sha256: Option<Digest>,
+    },
     /// The guest is defined and runs. Its disk and network must be there.
     Boot { spec: GuestSpec },
     /// The guest is defined and does not run.
@@ -106,7 +114,7 @@ pub enum HostCall {
     Evict { guest: Guest },
     /// The router does exactly this.
     ApplyRouter { guest: Guest, revision: u64, config: RouterConfig },
-    /// The router answers and has its configuration.
+    /// The router answers and has its configuration, whose revision it tells.
     ProbeRouter { guest: Guest },
     /// The volume exists: empty, or with what is on the snapshot.
     MakeVolume { volume: VolumeId, at: Place, size: Gib, from: Option<SnapshotId> },
@@ -123,6 +131,15 @@ pub enum HostCall {
     MakeSnapshot { snapshot: SnapshotId, at: Place, of: Disk },
     /// Nothing of the snapshot is left.
     RemoveSnapshot { snapshot: SnapshotId, at: Place },
+    /// What the image is, where all hosts get it from. Refused: it is of no use, or has another digest than
+    /// is said.
+    CheckImage { image: String, sha256: Option<Digest> },
+    /// More of the image is on this host, out of another's store or (`None`) where all hosts get it from.
+    /// Each call goes on where the one before it ended, and works for some seconds at most; it is all there,
+    /// and has its digest, when the answer says so.
+    CopyImage { image: String, content: Content, from: Option<HostRef> },
+    /// Nothing of the image is on this host. Refused while a disk is laid over it.
+    DropImage { image: String, content: Content },
     /// The last 64 KiB that the guest wrote to its console.
     Console { guest: Guest },
     /// Everything of ours in the class's volume store.
@@ -157,6 +174,9 @@ impl HostCall {
             HostCall::DetachVolume { .. } => "detach-volume",
             HostCall::MakeSnapshot { .. } => "make-snapshot",
             HostCall::RemoveSnapshot { .. } => "remove-snapshot",
+            HostCall::CheckImage { .. } => "check-image",
+            HostCall::CopyImage { .. } => "copy-image",
+            HostCall::DropImage { .. } => "drop-image",
             HostCall::Console { .. } => "console",
             HostCall::Stored { .. } => "stored",
             HostCall::Inventory => "inventory",
@@ -192,6 +212,9 @@ pub struct FoundGuest {
 pub struct Inventory {
     pub guests: Vec<FoundGuest>,
     pub networks: Vec<FoundNetwork>,
+    /// Digests of images that are there whole. None: they could not be looked at now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<Vec<Digest>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -222,12 +245,25 @@ pub struct GuestSample {
     pub net_sent_bytes: u64,
 }
 
+/// How far a copy of an image is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Copied {
+    /// Bytes that are there.
+    pub done: u64,
+    /// It is all there and has its digest.
+    pub whole: bool,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
     Done,
+    /// Of the configuration that a router has.
+    Revision(u64),
     Inventory(Inventory),
     Stored(Stored),
     Console(Vec<u8>),
+    Image(Box<Content>),
+    Copied(Copied),
     Facts(Box<HostFacts>),
     Samples(Vec<GuestSample>),
 }
@@ -257,11 +293,14 @@ pub enum DriverError {
     /// It may or may not have happened; ask again.
     #[error("host {host} did not answer {call}: {why}")]
     Unreachable { host: Name, call: &'static str, why: String },
+    /// It answers and is not as it was told; telling it again helps.
+    #[error("host {host} answers {call} with a difference: {why}")]
+    Differs { host: Name, call: &'static str, why: String },
 }
 
 impl DriverError {
     pub fn is_passing(&self) -> bool {
-        matches!(self, DriverError::Unreachable { .. })
+        matches!(self, DriverError::Unreachable { .. } | DriverError::Differs { .. })
     }
 }
 

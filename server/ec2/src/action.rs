@@ -123,7 +123,7 @@ fn rows() -> Vec<Action> {
         row(Write, "ImportKeyPair", key_pair::import_key_pair),
         row(Write, "ModifyImageAttribute", image::change::modify_image_attribute),
         row(Write, "ModifyInstanceAttribute", instance::change::modify_instance_attribute),
-        row(Write, "ModifyInstanceMetadataOptions", instance::change::modify_instance_metadata_options),
+        row(Write, "ModifyInstanceMetadataOptions", instance::metadata::modify_instance_metadata_options),
         row(Write, "ModifyNetworkInterfaceAttribute", interface::modify_network_interface_attribute),
         row(Write, "ModifySecurityGroupRules", security_group::rule::modify_security_group_rules),
         row(Write, "ModifyVolume", volume::modify::modify_volume),

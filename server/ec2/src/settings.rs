@@ -18,6 +18,8 @@ pub struct Settings {
     /// Requests that an access key may make: each second in the long run, and at once. 0 is no limit.
     pub rate: u32,
     pub burst: u32,
+    /// Guests have a metadata service. Where there is none, it cannot be switched on.
+    pub metadata: bool,
     /// Bytes of user-data, before base64.
     pub user_data: usize,
     /// A request that takes longer is given up.
@@ -34,6 +36,7 @@ impl Settings {
             body: 1 << 20,
             rate: 50,
             burst: 200,
+            metadata: false,
             user_data: 16 << 10,
             patience: Duration::from_secs(60),
         }

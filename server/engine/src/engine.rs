@@ -9,8 +9,9 @@ use arc_swap::ArcSwap;
 use cascina_core::command::{Command, NewBinding, Outcome, TrialStep};
 use cascina_core::decision::{Decided, Decision, Opinion};
 use cascina_core::event::Event;
-use cascina_core::id::{DecisionId, InstanceId, OperationId, ReceiptId, UserId};
+use cascina_core::id::{DecisionId, InstanceId, OperationId, PlanId, ReceiptId, UserId};
 use cascina_core::instance::InstanceState;
+use cascina_core::plan::Plan;
 use cascina_core::policy::{Binding, Digest};
 use cascina_core::principal::Principal;
 use cascina_core::refusal::Refusal;
@@ -38,6 +39,7 @@ use crate::need::Rota;
 use crate::number::Numbers;
 use crate::offers::Offers;
 use crate::policies::check_settings;
+use crate::power::Power;
 use crate::reconcile::reference;
 use crate::replay::Gate;
 use crate::replays::Replays;
@@ -67,6 +69,8 @@ pub struct EngineConfig {
     /// Seals the secrets of access keys.
     pub sealer: Sealer,
     pub reconcile_every: Duration,
+    /// Switches hosts on and off.
+    pub power: Arc<dyn Power>,
     /// What a replay must show before a policy may decide.
     pub gates: Vec<Gate>,
     /// Whose signatures count, and what is locked.
@@ -267,6 +271,9 @@ impl Engine {
         engine.load_policies(config.embedded, config.bindings).await?;
         engine.shared.retry_operations();
         tokio::spawn(agent::sweep(engine.clone()));
+        tokio::spawn(agent::spread(engine.clone()));
+        tokio::spawn(agent::plan(engine.clone()));
+        tokio::spawn(agent::switch(engine.clone(), config.power));
         tokio::spawn(agent::reconcile(engine.clone(), config.reconcile_every));
         engine.shared.ready.store(true, Ordering::Relaxed);
         Ok(engine)
@@ -333,6 +340,29 @@ impl Engine {
             }
         }
         Err(Fault::Unavailable("too many others want the same hosts".into()).into())
+    }
+
+    /// The plan that would be made, without making it.
+    ///
+    /// # Errors
+    ///
+    /// What `submit` would have refused.
+    pub async fn draft(&self, request: &Request) -> Result<Option<Plan>, EngineError> {
+        let decisions = self.decide(&request.principal, &request.command, true).await?;
+        let decisions = decisions.into_iter().map(Arc::new).collect();
+        let (who, command) = (request.principal.clone(), Box::new(request.command.clone()));
+        let (shared, now) = (Arc::clone(&self.shared), self.shared.clock.now());
+        let drawn = self.shared.blocking(move || {
+            let mut kernel = Kernel::new(shared.published.read().clone(), fresh_seed());
+            let outcome = kernel.take(now, &Proposal::Command { who, command, decisions, ticket: None }).0?;
+            let id = outcome.subject.parse().ok();
+            Ok(id.and_then(|id: PlanId| kernel.state.rows.plans.get(&id).map(|plan| Plan::clone(plan))))
+        });
+        match drawn.await? {
+            Ok(plan) => Ok(plan),
+            Err(Setback::Refused(refusal)) => Err(refusal.into()),
+            Err(Setback::Stale) => Err(Fault::Unavailable("things changed meanwhile; ask again".into()).into()),
+        }
     }
 
     async fn decide(&self, who: &Principal, command: &Command, dry_run: bool) -> Result<Vec<Decision>, EngineError> {

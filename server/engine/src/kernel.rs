@@ -6,8 +6,9 @@
 use std::sync::Arc;
 
 use cascina_core::command::{Command, Outcome};
-use cascina_core::decision::Decision;
+use cascina_core::decision::{Decision, Question};
 use cascina_core::id::{OperationId, ReceiptId};
+use cascina_core::plan::Shortage;
 use cascina_core::principal::Principal;
 use cascina_core::refusal::Refusal;
 use cascina_core::state::{Receipt, State};
@@ -117,6 +118,7 @@ impl Kernel {
         for decision in decisions {
             tx.decided(decision.clone());
         }
+        note_shortage(&mut tx, refusal, last);
         tx.tell(Told {
             tenant: last.tenant,
             farm: last.farm,
@@ -125,6 +127,26 @@ impl Kernel {
         });
         tx.finish()
     }
+}
+
+/// How long a request that found no room counts as one that plans should make some for.
+const SHORTAGE_MS: u64 = 3_600_000;
+
+fn note_shortage(tx: &mut Tx<'_>, refusal: &Refusal, decision: &Decision) {
+    // A move that finds no room is no tenant's request.
+    let asked = match (refusal, &decision.question) {
+        (Refusal::NoHost { .. }, Question::Place(asked)) if matches!(&*asked.cause, "create" | "start") => asked,
+        _ => return,
+    };
+    let row = Shortage {
+        decision: decision.id,
+        class: asked.class.clone(),
+        size: asked.size,
+        count: asked.count,
+        at: tx.now,
+        expires: tx.now.plus_ms(SHORTAGE_MS),
+    };
+    tx.put(row);
 }
 
 /// The outcome of an earlier request with the same key, if it was the same request.

@@ -74,7 +74,11 @@ fn quota(decisions: &[Arc<Decision>]) -> Vec<(Option<Name>, cascina_core::decisi
     let of = |decision: &Arc<Decision>| match &decision.question {
         Question::AdmitFarm { farm } => Some(farm.by_class()),
         Question::CheckQuota { class, wanted, .. } => Some(vec![(class.parse().ok(), *wanted)]),
-        Question::AdmitTenant { .. } | Question::AssignQuota { .. } | Question::Place(_) => None,
+        Question::AdmitTenant { .. }
+        | Question::AssignQuota { .. }
+        | Question::Place(_)
+        | Question::Reallocate { .. }
+        | Question::ChooseVictims { .. } => None,
     };
     decisions.iter().find_map(of).unwrap_or_default()
 }

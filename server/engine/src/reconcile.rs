@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cascina_core::command::Command;
+use cascina_core::command::{Command, RouterFound};
 use cascina_core::host::{Host, HostState};
 use cascina_core::id::{FarmId, HostId, VolumeId};
 use cascina_core::instance::InstanceState;
 use cascina_core::name::Name;
 use cascina_core::network::RouterState;
+use cascina_core::replica::{ReplicaId, ReplicaSeen, ReplicaState};
 use cascina_core::state::{Guest, State};
 use cascina_core::units::Timestamp;
 use cascina_drivers::{FoundGuest, FoundNetwork, GuestState, HostCall, HostRef, Inventory, Place, Stored, VolumeAt};
@@ -107,7 +108,7 @@ pub fn difference(state: &State, host: &Host, asked: Timestamp, found: &Inventor
                     quiet(&row.farm) && settled && row.updated < asked
                 });
                 if gone {
-                    difference.commands.push(Command::RouterSeen { router: id, up: false, note });
+                    difference.commands.push(Command::RouterSeen { router: id, found: RouterFound::Gone, note });
                 }
             }
         }
@@ -126,7 +127,29 @@ pub fn difference(state: &State, host: &Host, asked: Timestamp, found: &Inventor
             difference.commands.push(Command::FirewallSeen { network: *network });
         }
     }
+    images(state, host, asked, found, &mut difference);
     difference
+}
+
+/// Images that are on the host and not in the rows, or in the rows and not on the host.
+fn images(state: &State, host: &Host, asked: Timestamp, found: &Inventory, difference: &mut Difference) {
+    let Some(there) = &found.images else { return };
+    for image in state.rows.images.values() {
+        let Some(content) = image.content.as_ref().filter(|_| image.is_file()) else { continue };
+        let row = state.rows.replicas.get(&ReplicaId { image: image.id, host: host.id });
+        if row.is_some_and(|row| row.updated >= asked) {
+            continue;
+        }
+        let seen = match (row.map(|row| &row.state), there.contains(&content.digest)) {
+            (Some(ReplicaState::Ready), false) => ReplicaSeen::Gone,
+            // A guest needed it.
+            (None | Some(ReplicaState::Waiting | ReplicaState::Failed { .. } | ReplicaState::Evicted), true) => {
+                ReplicaSeen::Ready
+            }
+            _ => continue,
+        };
+        difference.commands.push(Command::ReplicaSeen { image: image.id, host: host.id, seen });
+    }
 }
 
 /// A guest is where it should not be. It may be the only one there is, if a move that was given up came to
@@ -198,14 +221,17 @@ fn same_host(state: &State, asked: Timestamp, found: &FoundGuest, difference: &m
         }
         Guest::Router(id) => {
             let Some(row) = state.rows.routers.get(&id).filter(|row| row.updated < asked) else { return };
-            let note = match row.state {
+            let (found, note) = match row.state {
                 RouterState::Pending | RouterState::Staging => return,
-                RouterState::Running | RouterState::Down if !runs => "it ended by itself".into(),
-                RouterState::Down => "it was down".into(),
+                RouterState::Running | RouterState::Down if !runs => (RouterFound::Gone, "it ended by itself".into()),
+                RouterState::Down => (RouterFound::Gone, "it was down".into()),
                 RouterState::Running if row.applied_revision == row.desired_revision => return,
-                RouterState::Running => format!("it does not have revision {}", row.desired_revision),
+                RouterState::Running => {
+                    let revision = Some(row.applied_revision);
+                    (RouterFound::Other { revision }, format!("it does not have revision {}", row.desired_revision))
+                }
             };
-            difference.commands.push(Command::RouterSeen { router: id, up: false, note });
+            difference.commands.push(Command::RouterSeen { router: id, found, note });
         }
     }
 }

@@ -112,6 +112,8 @@ impl Report {
 fn granted(decided: &Decided) -> bool {
     match decided {
         Decided::Allowed | Decided::Placed { .. } | Decided::Assigned { .. } => true,
+        // Nobody asked for anything that could be denied.
+        Decided::Wished { .. } | Decided::Victims { .. } => true,
         Decided::Denied | Decided::Pending { .. } | Decided::Offered { .. } | Decided::NoHost { .. } => false,
     }
 }
@@ -122,7 +124,10 @@ pub fn amounts(question: &Question) -> Amounts {
         Question::AdmitFarm { farm } => farm.total(),
         Question::CheckQuota { wanted, .. } => *wanted,
         Question::Place(place) => Amounts::of_instances(place.size, place.count),
-        Question::AdmitTenant { .. } | Question::AssignQuota { .. } => Amounts::default(),
+        Question::AdmitTenant { .. }
+        | Question::AssignQuota { .. }
+        | Question::Reallocate { .. }
+        | Question::ChooseVictims { .. } => Amounts::default(),
     }
 }
 

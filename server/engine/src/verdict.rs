@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use cascina_core::cluster::Cluster;
 use cascina_core::decision::{ABI, Amounts, Decided, Decision, Opinion, PlacementQuestion, Question, Reason, Severity};
 use cascina_core::feasible::{self, Need};
 use cascina_core::id::{DecisionId, FarmId, HostId, OperationId, ShareId, TenantId};
@@ -19,7 +20,7 @@ use cascina_core::tenant::TenantRequest;
 use cascina_core::units::{Size, Timestamp};
 use cascina_core::usage::ShareUsage;
 use cascina_core::view::ClusterView;
-use cascina_policy::{Ask, PlacementFacts, Sandbox, ShareFacts, Subject, Workload};
+use cascina_policy::{Ask, Demand, PlacementFacts, Sandbox, ShareFacts, Subject, Victims, Workload};
 
 use crate::veil::veiled;
 
@@ -72,6 +73,20 @@ impl Party {
         }
     }
 
+    /// The site itself, when something is asked about all of it.
+    pub fn of_site(state: &State, who: &Principal) -> Party {
+        Party {
+            tenant: None,
+            tenant_name: String::new(),
+            groups: Vec::new(),
+            tier: state.site().default_tier.clone(),
+            farm: None,
+            farm_name: String::new(),
+            actor: who.name.clone(),
+            roles: vec![who.role.as_str().into()],
+        }
+    }
+
     /// The party of a decision that is made again.
     pub fn again(decision: &Decision) -> Party {
         Party {
@@ -111,10 +126,19 @@ pub struct Asking {
 
 pub(crate) enum Facts {
     Tenants(u32),
-    Farm { farms: u32, usage: Vec<Usage> },
+    Farm {
+        farms: u32,
+        usage: Vec<Usage>,
+    },
     Classes(Vec<Name>),
     Usage(Vec<Usage>),
-    Cluster { same_farm: Vec<(HostId, u32)>, shares: Vec<(cascina_core::id::ShareId, bool, bool, ShareUsage)> },
+    Cluster {
+        same_farm: Vec<(HostId, u32)>,
+        cached: Vec<HostId>,
+        shares: Vec<(cascina_core::id::ShareId, bool, bool, ShareUsage)>,
+    },
+    Everything(Box<Cluster>),
+    Victims(Box<Victims>),
 }
 
 /// When, from which snapshot, with which luck.
@@ -138,7 +162,7 @@ fn chain(state: &State, hook: Hook, party: &Party) -> Vec<Arc<Binding>> {
         .filter(|binding| match binding.scope {
             Scope::Site => true,
             // An owner speaks for its hosts, whoever wants them, and otherwise for tenants of its group.
-            Scope::Share(id) => hook == Hook::Placement || own(id),
+            Scope::Share(id) => matches!(hook, Hook::Placement | Hook::Reallocation) || own(id),
             Scope::Tenant(of) => Some(of) == party.tenant,
         })
         .flat_map(|binding| tried(binding, &party.tenant_name))
@@ -186,17 +210,26 @@ pub fn gather(
         }
         Question::AssignQuota { .. } => (Hook::Quota, Facts::Classes(state.rows.classes.keys().cloned().collect())),
         Question::CheckQuota { .. } => (Hook::Quota, Facts::Usage(usage())),
-        Question::Place(_) => {
+        Question::Reallocate { .. } => (Hook::Reallocation, Facts::Everything(Box::new(Cluster::of(state, now)))),
+        Question::ChooseVictims { instances, .. } => {
+            (Hook::ChooseVictims, Facts::Victims(Box::new(victims(state, now, instances))))
+        }
+        Question::Place(place) => {
             let mut same_farm = Vec::new();
             if let Some(farm) = party.farm {
                 same_farm.extend(state.indexes.hosts_by_farm.pairs(&farm).map(|(host, count)| (host, *count)));
             }
-            (Hook::Placement, Facts::Cluster { same_farm, shares: Vec::new() })
+            let copies = place.image.into_iter().flat_map(|image| state.replicas_of(image));
+            let cached = copies.filter(|row| row.is_ready()).map(|row| row.host).collect();
+            (Hook::Placement, Facts::Cluster { same_farm, cached, shares: Vec::new() })
         }
     };
-    let chain = chain(state, hook, &party);
+    let mut chain = chain(state, hook, &party);
+    if let Question::Reallocate { binding: Some(only), .. } = &question {
+        chain.retain(|binding| binding.name == *only);
+    }
     let facts = match facts {
-        Facts::Cluster { same_farm, .. } => {
+        Facts::Cluster { same_farm, cached, .. } => {
             // Summing a share up costs a walk over its guests, so only for those whose owner is asked.
             let shares = chain
                 .iter()
@@ -208,7 +241,7 @@ pub fn gather(
                     (share.id, party.groups.contains(&share.group), share.recalled, state.share_usage(share.id))
                 })
                 .collect();
-            Facts::Cluster { same_farm, shares }
+            Facts::Cluster { same_farm, cached, shares }
         }
         other => other,
     };
@@ -219,6 +252,27 @@ pub fn gather(
     let subject = party.subject();
     let veiled = strangers.map(|share| (share.id, veiled(state, share.id, &subject))).collect();
     Asking { party, operation, question, chain, facts, veiled }
+}
+
+/// What a borrower knows of its own instances.
+fn victims(state: &State, now: Timestamp, ids: &[cascina_core::id::InstanceId]) -> Victims {
+    let mut victims = Victims::default();
+    let mut farms: Vec<FarmId> = Vec::new();
+    for row in ids.iter().filter_map(|id| state.rows.instances.get(id)) {
+        let farm = farms.iter().position(|farm| *farm == row.farm).unwrap_or_else(|| {
+            farms.push(row.farm);
+            farms.len() - 1
+        });
+        victims.ids.push(row.id);
+        victims.farm.push(farm as u32 + 1);
+        victims.vcpus.push(row.size.vcpus.0);
+        victims.memory_mib.push(u32::try_from(row.size.memory.0).unwrap_or(u32::MAX));
+        victims.cpu_permille.push(0);
+        victims.idle_s.push(0);
+        let age_s = now.0.saturating_sub(row.launched.0) / 1000;
+        victims.age_s.push(u32::try_from(age_s).unwrap_or(u32::MAX));
+    }
+    victims
 }
 
 /// Reads what the answers to several questions of one request depend on.
@@ -258,6 +312,14 @@ impl Asking {
             }
             (Question::CheckQuota { verb, class, wanted }, Facts::Usage(usage)) => {
                 (Hook::Quota, sandbox.check_quota(&ask, verb, class, *wanted, usage))
+            }
+            (Question::Reallocate { max_moves, .. }, Facts::Everything(cluster)) => {
+                candidates = u32::try_from(cluster.host.len()).unwrap_or(u32::MAX);
+                (Hook::Reallocation, sandbox.propose(&ask, cluster, *max_moves))
+            }
+            (Question::ChooseVictims { share, size, deadline, .. }, Facts::Victims(victims)) => {
+                let demand = Demand { share: *share, size: *size, deadline: *deadline };
+                (Hook::ChooseVictims, sandbox.choose_victims(&ask, demand, victims))
             }
             (Question::Place(place), Facts::Cluster { .. }) => {
                 let placed = self.place(sandbox, &ask, view, place);
@@ -373,6 +435,13 @@ impl Asking {
         };
         let shares = self.shares();
         let (mut view, mut neighbours) = self.neighbours(view, question);
+        // Hosts come in the order of their numbers, and so do rows.
+        let cached: Vec<u32> = match &self.facts {
+            Facts::Cluster { cached, .. } => {
+                cached.iter().filter_map(|host| view.row(*host)).map(|row| row as u32).collect()
+            }
+            _ => Vec::new(),
+        };
         let mut placed = Placed::default();
         let mut hosts = Vec::new();
         for round in 0..question.count {
@@ -382,7 +451,7 @@ impl Asking {
             }
             placed.dropped = found.dropped;
             let rows: Vec<(u32, u32)> = neighbours.iter().map(|(row, count)| (*row, *count)).collect();
-            let facts = PlacementFacts { same_farm: &rows, cached: &[], shares: &shares };
+            let facts = PlacementFacts { same_farm: &rows, cached: &cached, shares: &shares };
             let best = if found.rows.is_empty() {
                 None
             } else {
@@ -505,7 +574,12 @@ pub fn refusal(decision: &Decision) -> Option<Refusal> {
             }
             Some(Refusal::NoHost { decision: decision.id, why: why.join("; ") })
         }
-        Decided::Allowed | Decided::Pending { .. } | Decided::Placed { .. } | Decided::Assigned { .. } => None,
+        Decided::Allowed
+        | Decided::Pending { .. }
+        | Decided::Placed { .. }
+        | Decided::Assigned { .. }
+        | Decided::Wished { .. }
+        | Decided::Victims { .. } => None,
     }
 }
 

@@ -35,6 +35,9 @@ pub struct Bounds {
     /// Processor time of one evaluation; the backstop for what fuel does not see. It is not
     /// deterministic, so it must be longer than the fuel lasts.
     pub deadline_ms: u64,
+    /// The same for planners, which look at everything there is and are asked seldom.
+    pub plan_fuel: u64,
+    pub plan_deadline_ms: u64,
     /// Bytes that one answer may take, over what a row for each candidate takes.
     pub result_bytes: usize,
     /// Reasons in one list.
@@ -130,6 +133,8 @@ impl Default for Bounds {
             stack_bytes: 512 << 10,
             fuel: 50_000_000,
             deadline_ms: 200,
+            plan_fuel: 20_000_000_000,
+            plan_deadline_ms: 30_000,
             result_bytes: 256 << 10,
             reasons: 32,
             reason_text_bytes: 500,

@@ -37,6 +37,7 @@ pub(crate) struct Exports {
     pub quota: Option<Quota>,
     pub placement: Option<ComponentExportIndex>,
     pub reallocation: Option<ComponentExportIndex>,
+    pub choose_victims: Option<ComponentExportIndex>,
 }
 
 pub(crate) struct Admission {
@@ -60,6 +61,7 @@ impl Exports {
             Hook::Quota => self.quota.is_some(),
             Hook::Placement => self.placement.is_some(),
             Hook::Reallocation => self.reallocation.is_some(),
+            Hook::ChooseVictims => self.choose_victims.is_some(),
         }
     }
 }
@@ -143,6 +145,7 @@ fn exports(component: &Component) -> Result<Exports, UploadError> {
             .transpose()?,
         placement: interface(Hook::Placement).map(|(at, name)| function(&at, &name, "rank")).transpose()?,
         reallocation: interface(Hook::Reallocation).map(|(at, name)| function(&at, &name, "propose")).transpose()?,
+        choose_victims: interface(Hook::ChooseVictims).map(|(at, name)| function(&at, &name, "choose")).transpose()?,
     };
     if exports.hooks().is_empty() {
         let known: Vec<String> = Hook::ALL.iter().map(|hook| format!("cascina:policy/{hook}@1.0.0")).collect();

@@ -44,7 +44,32 @@ impl Runner {
         P: ComponentNamedList + Lower,
         (R,): ComponentNamedList + Lift,
     {
+        self.run(&loaded.lane.bounds, loaded, function, params, rows)
+    }
+
+    /// … that plans, and may take its time.
+    pub fn plan<P, R>(&self, loaded: &Loaded, function: &ComponentExportIndex, params: P, rows: usize) -> Evaluated<R>
+    where
+        P: ComponentNamedList + Lower,
+        (R,): ComponentNamedList + Lift,
+    {
         let bounds = &loaded.lane.bounds;
+        let bounds = Bounds { fuel: bounds.plan_fuel, deadline_ms: bounds.plan_deadline_ms, ..bounds.clone() };
+        self.run(&bounds, loaded, function, params, rows)
+    }
+
+    fn run<P, R>(
+        &self,
+        bounds: &Bounds,
+        loaded: &Loaded,
+        function: &ComponentExportIndex,
+        params: P,
+        rows: usize,
+    ) -> Evaluated<R>
+    where
+        P: ComponentNamedList + Lower,
+        (R,): ComponentNamedList + Lift,
+    {
         let _pass = loaded.lane.gate.enter();
         let begun = now(ClockId::Monotonic);
         let seat = if loaded.is_warm() { loaded.bench.take(begun) } else { None };

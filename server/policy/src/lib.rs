@@ -43,6 +43,7 @@ pub use bounds::{Bounds, Interpreters, Warm};
 pub use chain::{Ask, Judgement, Subject};
 pub use compile::{Compiler, run_compiler_child};
 pub use error::{SandboxError, SettingsComplaint, UploadError};
+pub use hook::choose_victims::{Demand, Victims};
 pub use hook::placement::{PlacementFacts, Ranking, ShareFacts, Workload};
 pub use manifest::Manifest;
 pub use meter::{Budgets, Metered};

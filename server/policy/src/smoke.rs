@@ -4,21 +4,24 @@
 //! A `failure` is a proper answer here: invented tenants and hosts may well make no sense to a
 //! policy. A trap, an answer outside the contract, or a second answer unlike the first is not.
 
+use cascina_core::cluster::Cluster;
 use cascina_core::decision::Amounts;
 use cascina_core::farm::{FarmRequest, Item};
-use cascina_core::id::ImageId;
+use cascina_core::id::{FarmId, ImageId, InstanceId, ShareId};
 use cascina_core::name::Name;
 use cascina_core::policy::Hook;
 use cascina_core::quota::Usage;
+use cascina_core::state::Guest;
 use cascina_core::tenant::TenantRequest;
-use cascina_core::units::Size;
+use cascina_core::units::{Size, Timestamp};
 
+use crate::abi::v1::placement;
 use crate::abi::v1::types::Context;
-use crate::abi::v1::{placement, reallocation};
 use crate::chain::Subject;
 use crate::component::Loaded;
 use crate::error::{EvaluationError, UploadError};
 use crate::evaluate::Evaluated;
+use crate::hook::choose_victims::{Demand, Victims};
 use crate::hook::placement::Workload;
 use crate::hook::quota::Consumption;
 use crate::hook::{self};
@@ -64,6 +67,7 @@ pub(crate) fn inspect(sandbox: &Sandbox, loaded: &Loaded) -> Result<Inspected, U
             Hook::Quota => trial.quota()?,
             Hook::Placement => trial.placement()?,
             Hook::Reallocation => trial.reallocation()?,
+            Hook::ChooseVictims => trial.choose_victims()?,
         }
     }
     Ok(Inspected {
@@ -203,9 +207,22 @@ impl Trial<'_> {
 
     fn reallocation(&self) -> Result<(), UploadError> {
         for hosts in HOSTS {
-            let columns = Columns::new(hosts);
+            let cluster = Columns::new(hosts).reallocation();
             self.twice(Hook::Reallocation, &format!("{hosts} hosts"), |context| {
-                hook::reallocation::evaluate(&self.sandbox.runner, self.loaded, context, columns.reallocation(), 16)
+                hook::reallocation::evaluate(&self.sandbox.runner, self.loaded, context, &cluster, 16)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn choose_victims(&self) -> Result<(), UploadError> {
+        let size = Size::new(4, 8_192, 0);
+        let demand = Demand { share: ShareId(1), size, deadline: Timestamp(NOW_MS + 900_000) };
+        for count in HOSTS {
+            let victims = Columns::new(count).victims();
+            self.twice(Hook::ChooseVictims, &format!("{count} instances"), |context| {
+                let (runner, subject) = (&self.sandbox.runner, &self.subject);
+                hook::choose_victims::evaluate(runner, self.loaded, context, subject, demand, &victims)
             })?;
         }
         Ok(())
@@ -290,39 +307,48 @@ impl Columns {
         }
     }
 
-    fn reallocation(&self) -> reallocation::Cluster<'_> {
-        reallocation::Cluster {
-            hosts: reallocation::Hosts {
-                id: &self.id,
-                vcpus: &self.vcpus,
-                vcpus_free: &self.vcpus_free,
-                memory_mib: &self.memory_mib,
-                memory_free_mib: &self.memory_free_mib,
-                load_permille: &self.load_permille,
-                class: &self.zeros,
-                share: &self.share,
-                state: &self.zeros,
-            },
+    fn reallocation(&self) -> Cluster {
+        Cluster {
+            host: self.id.clone(),
+            host_vcpus: self.vcpus.clone(),
+            host_vcpus_free: self.vcpus_free.clone(),
+            host_memory_mib: self.memory_mib.clone(),
+            host_memory_free_mib: self.memory_free_mib.clone(),
+            host_load_permille: self.load_permille.clone(),
+            host_class: self.zeros.clone(),
+            host_share: self.share.clone(),
+            host_state: self.zeros.clone(),
             // One instance a host.
-            instances: reallocation::Instances {
-                id: &self.id,
-                farm: &self.id,
-                home: &self.id,
-                vcpus: &self.vcpus_free,
-                memory_mib: &self.memory_free_mib,
-                cpu_permille: &self.load_permille,
-                idle_s: &self.zeros,
-                traits: &self.bits,
-            },
-            shares: reallocation::Shares {
-                number: &self.id,
-                vcpus: &self.vcpus,
-                vcpus_own: &self.bits,
-                vcpus_lent: &self.zeros,
-                state: &self.zeros,
-            },
-            leases: reallocation::Leases { farm: &self.id, ends_ms: &self.ends_ms },
-            pending: Amounts::of_instances(Size::new(2, 4_096, 20), 1).into(),
+            instance: self.id.clone(),
+            farm: self.id.clone(),
+            home: self.id.clone(),
+            vcpus: self.vcpus_free.clone(),
+            memory_mib: self.memory_free_mib.clone(),
+            cpu_permille: self.load_permille.clone(),
+            idle_s: self.zeros.clone(),
+            traits: self.bits.clone(),
+            share: self.id.clone(),
+            share_vcpus: self.vcpus.clone(),
+            share_vcpus_own: self.bits.clone(),
+            share_vcpus_lent: self.zeros.clone(),
+            share_state: self.zeros.clone(),
+            lease_farm: self.id.clone(),
+            lease_ends_ms: self.ends_ms.clone(),
+            pending: Amounts::of_instances(Size::new(2, 4_096, 20), 1),
+            guests: self.id.iter().map(|id| Guest::Instance(InstanceId(u64::from(*id)))).collect(),
+            farms: self.id.iter().map(|id| FarmId(u64::from(*id))).collect(),
+        }
+    }
+
+    fn victims(&self) -> Victims {
+        Victims {
+            ids: self.id.iter().map(|id| InstanceId(u64::from(*id))).collect(),
+            farm: self.id.clone(),
+            vcpus: self.vcpus_free.clone(),
+            memory_mib: self.memory_free_mib.clone(),
+            cpu_permille: self.load_permille.clone(),
+            idle_s: self.zeros.clone(),
+            age_s: self.id.clone(),
         }
     }
 }

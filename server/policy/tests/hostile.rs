@@ -525,7 +525,9 @@ fn logs_are_bounded_and_tamed() {
 #[test]
 fn the_type_of_every_hook_is_the_contracts() {
     // Every hook function traps, which only a call of the right type can find out.
-    for world in ["admission-policy", "quota-policy", "placement-policy", "reallocation-policy"] {
+    for world in
+        ["admission-policy", "quota-policy", "placement-policy", "reallocation-policy", "choose-victims-policy"]
+    {
         let text = hook_traps(world);
         let error = sandbox().inspect(&component(&text, world)).unwrap_err().to_string();
         assert!(error.contains("unreachable"), "{world}: {error}");
@@ -537,6 +539,7 @@ fn hook_traps(world: &str) -> String {
         "admission-policy" => &["admission@1.0.0#admit-tenant", "admission@1.0.0#admit-farm"],
         "quota-policy" => &["quota@1.0.0#assign", "quota@1.0.0#check"],
         "reallocation-policy" => &["reallocation@1.0.0#propose"],
+        "choose-victims-policy" => &["choose-victims@1.0.0#choose"],
         _ => &[],
     };
     let extra = functions

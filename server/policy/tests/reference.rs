@@ -26,6 +26,9 @@ fn all_of_them_pass_inspection() {
         ("placement-pack", Hook::Placement),
         ("placement-spread", Hook::Placement),
         ("placement-owner", Hook::Placement),
+        ("reallocate-balance", Hook::Reallocation),
+        ("reallocate-consolidate", Hook::Reallocation),
+        ("reallocate-fairshare", Hook::Reallocation),
     ] {
         let inspected = sandbox.inspect(&dist(name)).unwrap();
         assert_eq!((inspected.name.as_str(), &inspected.hooks[..]), (name, &[hook][..]));

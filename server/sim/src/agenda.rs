@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use cascina_core::decision::Decision;
 use cascina_core::host::Host;
-use cascina_core::id::OperationId;
+use cascina_core::id::{OperationId, RouterId};
 use cascina_core::name::Name;
 use cascina_core::units::Timestamp;
 use cascina_drivers::sim::Fate;
 use cascina_drivers::{HostCall, HostRef};
+use cascina_engine::spread::Chore;
 
 use crate::client::RequestId;
 
@@ -28,6 +29,12 @@ pub enum Listener {
         host: Arc<Host>,
         asked: Timestamp,
     },
+    /// Whether a router is as it was told.
+    Probe {
+        host: Arc<Host>,
+        router: RouterId,
+        asked: Timestamp,
+    },
     /// What lies in the volume store of a class, which this host reaches.
     Store {
         class: Name,
@@ -35,6 +42,8 @@ pub enum Listener {
     },
     /// The reconciler, sweeping.
     Sweeper,
+    /// Who looks after images.
+    Chore(Chore),
 }
 
 /// Whom decisions are for.
@@ -42,6 +51,7 @@ pub enum Listener {
 pub enum Decider {
     Client(RequestId),
     Operation(OperationId),
+    Planner,
 }
 
 #[derive(Debug)]
@@ -77,6 +87,9 @@ pub enum Happening {
     },
     Sweep(Run),
     Reconcile(Run),
+    Images(Run),
+    /// The planner looks.
+    Plan(Run),
     Crash(Run),
 }
 

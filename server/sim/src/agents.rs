@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use cascina_core::command::Command;
 use cascina_core::host::Host;
+use cascina_core::id::RouterId;
 use cascina_core::name::Name;
 use cascina_core::units::Timestamp;
 use cascina_drivers::{DriverError, HostCall, HostRef, Inventory, Reply as HostReply};
 use cascina_engine::command::observed;
+use cascina_engine::look::{self, Silences};
 use cascina_engine::reconcile::{ABREAST, Misses, difference, reference, unowned};
 use cascina_engine::saga::store_host;
 
@@ -23,6 +25,9 @@ enum Todo {
     Look(Arc<Host>, Timestamp, Option<Inventory>),
     Compare(Arc<Host>, Timestamp, Arc<Inventory>),
     Propose(Command),
+    /// Its routers are asked, those that should be at rest.
+    Routers(Arc<Host>),
+    Probe(Arc<Host>, RouterId),
     /// As long as it is still called for.
     Call(Arc<Host>, Timestamp, Arc<Inventory>, HostCall),
     /// Out of a volume store: what nobody owns nobody ever will.
@@ -33,6 +38,7 @@ enum Todo {
 #[derive(Default)]
 pub struct Reconciler {
     misses: Misses,
+    silences: Silences,
     /// Hosts that have not been asked in this round.
     hosts: VecDeque<Arc<Host>>,
     /// Classes whose volume stores have not been swept, once all hosts have been looked at.
@@ -110,6 +116,22 @@ impl Simulation {
         }
     }
 
+    pub(crate) fn router_answered(
+        &mut self,
+        host: &Host,
+        router: RouterId,
+        asked: Timestamp,
+        reply: &Result<HostReply, DriverError>,
+    ) {
+        let Some(process) = &mut self.process else { return };
+        let Reconciler { silences, todo, .. } = &mut process.reconciler;
+        let report = silences.judge(&self.books.state, host, router, asked, reply);
+        if let Some(command) = report {
+            todo.push_front(Todo::Propose(command));
+        }
+        self.reconcile_next();
+    }
+
     pub(crate) fn store_answered(&mut self, class: &Name, host: &HostRef, reply: Result<HostReply, DriverError>) {
         if let Ok(HostReply::Stored(found)) = reply {
             let calls = unowned(&self.books.state, class, &found);
@@ -126,6 +148,17 @@ impl Simulation {
             match todo {
                 Todo::Look(host, asked, found) => self.look(host, asked, found),
                 Todo::Compare(host, asked, found) => self.compare(&host, asked, &found),
+                Todo::Routers(host) => {
+                    let settled = look::settled(&self.books.state, host.id);
+                    let Some(process) = &mut self.process else { return };
+                    for router in settled.into_iter().rev() {
+                        process.reconciler.todo.push_front(Todo::Probe(Arc::clone(&host), router));
+                    }
+                }
+                Todo::Probe(host, router) => {
+                    let listener = Listener::Probe { host: Arc::clone(&host), router, asked: self.now };
+                    return self.call(reference(&host), look::question(router), listener);
+                }
                 Todo::Propose(command) => return self.propose_ours(command, Reply::Reconciler),
                 Todo::Call(host, asked, found, call) => {
                     if !difference(&self.books.state, &host, asked, &found).calls.contains(&call) {
@@ -151,6 +184,7 @@ impl Simulation {
             None => misses.missed(&host, "it cannot be reached"),
         };
         if let Some(found) = found {
+            todo.push_front(Todo::Routers(Arc::clone(&host)));
             todo.push_front(Todo::Compare(host, asked, Arc::new(found)));
         }
         if let Some(command) = report {

@@ -16,6 +16,8 @@ mod chance;
 pub mod check;
 mod client;
 mod crash;
+mod images;
+mod planner;
 mod policies;
 mod process;
 pub mod schedule;

@@ -17,6 +17,8 @@ use crate::agenda::Run;
 use crate::agents::Reconciler;
 use crate::chance::Chance;
 use crate::client::RequestId;
+use crate::images::Images;
+use crate::planner::Planner;
 use crate::tasks::Calls;
 
 /// Whom the writer answers.
@@ -26,6 +28,8 @@ pub enum Reply {
     Operation(OperationId),
     Reconciler,
     Sweeper,
+    Images,
+    Planner,
     /// The start itself.
     Start,
     Nobody,
@@ -48,9 +52,11 @@ pub struct Process {
     pub rota: Rota,
     pub calls: BTreeMap<OperationId, Calls>,
     pub reconciler: Reconciler,
+    pub images: Images,
     /// A sweep was proposed.
     pub sweeping: bool,
     pub sweep_at: Option<Timestamp>,
+    pub planner: Planner,
     /// What the start has still to do, after the site file.
     pub starting: Option<VecDeque<Command>>,
     pub ready: bool,
@@ -69,8 +75,10 @@ impl Process {
             rota: Rota::default(),
             calls: BTreeMap::new(),
             reconciler: Reconciler::default(),
+            images: Images::default(),
             sweeping: false,
             sweep_at: None,
+            planner: Planner::default(),
             starting: None,
             ready: false,
             chance: chance.branch(),

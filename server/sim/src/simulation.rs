@@ -173,6 +173,8 @@ impl Simulation {
             Happening::Decided { run, whom, decisions } if here(run) => self.decided(whom, decisions),
             Happening::Sweep(run) if here(run) => self.sweep(),
             Happening::Reconcile(run) if here(run) => self.reconcile(),
+            Happening::Images(run) if here(run) => self.look_after_images(),
+            Happening::Plan(run) if here(run) => self.plan(),
             Happening::Crash(run) if here(run) => self.crash(),
             // Of an earlier run: nobody waits for it.
             _ => {}
@@ -255,6 +257,8 @@ impl Simulation {
         self.retry_operations();
         self.sweep_when_due();
         self.reconcile_later();
+        self.look_after_images_in(0);
+        self.plan_later();
     }
 
     pub fn is_ready(&self) -> bool {
@@ -267,7 +271,15 @@ impl Simulation {
         let rows = &self.books.state.rows;
         let moves = |id| rows.operations.get(id).is_some_and(|row| row.state != OperationState::Stuck);
         let writes = self.process.as_ref().is_some_and(|p| p.writing.is_some() || !p.inbox.is_empty());
-        self.is_ready() && self.clients.is_empty() && !writes && !self.books.state.indexes.unfinished.iter().any(moves)
+        let settled = self.images_are_settled();
+        let plans = self.books.state.indexes.open_plans.iter().filter_map(|id| rows.plans.get(id));
+        let planned = plans.into_iter().any(|plan| plan.state.is_active());
+        self.is_ready()
+            && self.clients.is_empty()
+            && !writes
+            && settled
+            && !planned
+            && !self.books.state.indexes.unfinished.iter().any(moves)
     }
 
     /// Writes down what happens, if anybody wants to know.

@@ -143,6 +143,7 @@ impl Simulation {
     pub(crate) fn decided(&mut self, whom: Decider, decisions: Vec<Arc<Decision>>) {
         match whom {
             Decider::Client(id) => self.client_decided(id, decisions),
+            Decider::Planner => self.plan_decided(decisions),
             Decider::Operation(id) => {
                 let Some(calls) = self.process.as_mut().and_then(|process| process.calls.remove(&id)) else { return };
                 if self.passes(id, When::AfterAct) {
@@ -201,8 +202,10 @@ impl Simulation {
         match listener {
             Listener::Errand { operation, errand } => self.errand_answered(operation, errand, reply),
             Listener::Inventory { host, asked } => self.inventory_answered(host, asked, reply),
+            Listener::Probe { host, router, asked } => self.router_answered(&host, router, asked, &reply),
             Listener::Store { class, host } => self.store_answered(&class, &host, reply),
             Listener::Sweeper => self.reconcile_next(),
+            Listener::Chore(chore) => self.chore_answered(chore, reply),
         }
     }
 }

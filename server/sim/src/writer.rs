@@ -91,6 +91,7 @@ impl Simulation {
                 }
                 self.answer(batch.answers);
                 self.sweep_when_due();
+                self.plan_later();
                 self.write_soon();
             }
             Err(error) => {
@@ -133,6 +134,8 @@ impl Simulation {
             Reply::Operation(id) => self.settled(id, result.is_ok()),
             Reply::Reconciler => self.reconcile_next(),
             Reply::Sweeper => self.swept(),
+            Reply::Images => self.images_proposed(),
+            Reply::Planner => self.plan_answered(result),
             Reply::Start => self.started(result),
             Reply::Nobody => {}
         }

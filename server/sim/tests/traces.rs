@@ -28,6 +28,7 @@ fn run(trace: &Trace, mode: Mode, policy: &str) -> PolicyReport {
         ],
         policies: policies(),
         latencies: Latencies::default(),
+        patience_s: 0,
         // A clock that ticks when it is looked at.
         stopwatch: Some({
             let ticks = std::sync::atomic::AtomicU64::new(0);

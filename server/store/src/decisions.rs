@@ -63,6 +63,8 @@ pub fn outcome(decided: &Decided) -> &'static str {
         Decided::Placed { .. } => "placed",
         Decided::NoHost { .. } => "no-host",
         Decided::Assigned { .. } => "assigned",
+        Decided::Wished { .. } => "wished",
+        Decided::Victims { .. } => "victims",
     }
 }
 

@@ -19,6 +19,8 @@ use crate::read::Reader;
 const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../migrations/0001-beginning.sql")),
     M::up(include_str!("../migrations/0002-security-and-volumes.sql")),
+    M::up(include_str!("../migrations/0003-image-replicas.sql")),
+    M::up(include_str!("../migrations/0004-plans.sql")),
 ];
 
 /// "Casc", in the file's header.

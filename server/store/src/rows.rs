@@ -11,14 +11,17 @@ use cascina_core::key_pair::KeyPair;
 use cascina_core::launch::UserData;
 use cascina_core::network::{VRouter, VirtualNetwork};
 use cascina_core::operation::Operation;
+use cascina_core::plan::{Plan, Shortage, Turn};
 use cascina_core::policy::{Binding, PolicyVersion};
 use cascina_core::quota::{Hold, Quota};
+use cascina_core::replica::ImageReplica;
 use cascina_core::security_group::SecurityGroup;
 use cascina_core::site::Site;
 use cascina_core::snapshot::Snapshot;
 use cascina_core::state::{Key, Receipt, Row};
 use cascina_core::tag::Tags;
 use cascina_core::tenant::{AccessKey, Tenant, User};
+use cascina_core::upkeep::Upkeep;
 use cascina_core::volume::Volume;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ToSql};
@@ -134,7 +137,12 @@ tables! {
     UserData "user_data": UserData, |id| Text::of(id), |_row| {};
     Volume "volume": Volume, |id| Text::of(id), |_row| {};
     Snapshot "snapshot": Snapshot, |id| Text::of(id), |_row| {};
+    ImageReplica "image_replica": ImageReplica, |id| Text::of(id), |_row| {};
     Receipt "receipt": Receipt, |id| Text::of(id), |_row| {};
+    Plan "plan": Plan, |id| Text::of(id), |_row| {};
+    Turn "turn": Turn, |id| Text::of(id), |_row| {};
+    Shortage "shortage": Shortage, |id| Text::of(id), |_row| {};
+    Upkeep "upkeep": Upkeep, |id| Text::of(id), |_row| {};
 }
 
 /// How many rows it changed.

@@ -84,6 +84,7 @@ fn farm_rows(number: u32, farm: &Farm, services: u32, site: &cascina_core::site:
         created: Timestamp(1),
     };
     let router = VRouter {
+        bound_for: None,
         id: RouterId(number.into()),
         farm: farm.id,
         network: network.id,

@@ -2,10 +2,15 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::IntoResponse;
 use cascina_core::command::Command;
 use cascina_core::host::{self, HostClass, HostState};
+use cascina_core::refusal::Refusal;
 use cascina_core::state;
-use cascina_core::units::{Gib, Size};
+use cascina_core::units::{Gib, Size, Timestamp};
+use cascina_core::upkeep;
+use cascina_engine::command::plan;
+use cascina_engine::plans;
 
 use super::catalog::name;
 use super::{Answer, done, made};
@@ -16,6 +21,7 @@ use crate::page::{Asked, At, Page, PageQuery, page};
 use crate::problem::Problem;
 use crate::router::App;
 use crate::wire::catalog::{Class, Host, HostBeside, NewClass, NewHost};
+use crate::wire::plan::{DrainPreview, NewDrain, NewFence};
 use crate::wire::{Note, Outcome};
 
 fn beside(state: &state::State, row: &host::Host) -> HostBeside {
@@ -97,6 +103,58 @@ pub async fn uncordon_host(State(app): State<App>, At(text): At, ask: Ask<Note>)
 #[utoipa::path(post, path = "/v1/hosts/{host}/maintenance", request_body = Note, responses((status = 200, body = Outcome)))]
 pub async fn maintain_host(State(app): State<App>, At(text): At, ask: Ask<Note>) -> Answer {
     moved(&app, &text, ask, HostState::Maintenance).await
+}
+
+/// Let everything on a host go elsewhere, and then be in maintenance.
+#[utoipa::path(
+    post,
+    path = "/v1/hosts/{host}/drain",
+    request_body = NewDrain,
+    responses((status = 200, description = "An outcome, or what would happen.", body = DrainPreview))
+)]
+pub async fn drain_host(State(app): State<App>, At(text): At, ask: Ask<NewDrain>) -> Answer {
+    let row = app.engine.read(|state| find::host(state, &ask.who, &text))?;
+    let workers = ask.body.workers.map(upkeep::Workers::from).unwrap_or_default();
+    if ask.body.dry_run {
+        if !ask.who.is_admin() {
+            return Err(Refusal::Forbidden("only a site-admin may empty hosts".into()).into());
+        }
+        let now = app.engine.now();
+        let preview = app.engine.read(|state| preview(state, &row, workers, now));
+        return Ok(Json(preview).into_response());
+    }
+    let command = Command::DrainHost { host: row.id, workers, note: ask.body.note.clone() };
+    Ok(done(&ask.submit(&app, command).await?))
+}
+
+fn preview(state: &state::State, row: &host::Host, workers: upkeep::Workers, now: Timestamp) -> DrainPreview {
+    let drawn = plan::drain_preview(state, row.id, workers, now);
+    let spoken: Vec<_> = drawn.moves.iter().filter_map(|one| one.step.guest()).collect();
+    let told = |guest: &state::Guest| drawn.dropped.iter().any(|one| one.what.ends_with(&guest.to_string()));
+    let all = plans::running_on(state, row.id);
+    let waits = all.iter().filter(|guest| !spoken.contains(guest) && !told(guest)).map(ToString::to_string).collect();
+    let tenant = |guest: &state::Guest| match guest {
+        state::Guest::Instance(id) => state.rows.instances.get(id).map(|row| row.tenant),
+        state::Guest::Router(id) => {
+            let farm = state.rows.routers.get(id).and_then(|row| state.rows.farms.get(&row.farm));
+            farm.map(|farm| farm.tenant)
+        }
+    };
+    let tenants: std::collections::BTreeSet<_> = all.iter().filter_map(tenant).collect();
+    let names = tenants.iter().filter_map(|id| state.rows.tenants.get(id)).map(|row| row.name.to_string()).collect();
+    DrainPreview::of(state, row, &drawn, waits, names)
+}
+
+/// You are sure that nothing runs on a lost host any more: what it had is started elsewhere.
+#[utoipa::path(post, path = "/v1/hosts/{host}/fence", request_body = NewFence, responses((status = 200, body = Outcome)))]
+pub async fn fence_host(State(app): State<App>, At(text): At, ask: Ask<NewFence>) -> Answer {
+    let host = app.engine.read(|state| find::host(state, &ask.who, &text))?.id;
+    if !ask.body.confirmed {
+        let allowed = "true, once you are sure that nothing runs on the host any more";
+        return Err(Refusal::invalid("confirmed", false, allowed).into());
+    }
+    let by = ask.who.name.clone();
+    Ok(done(&ask.submit(&app, Command::FenceHost { host, by }).await?))
 }
 
 /// List host classes.

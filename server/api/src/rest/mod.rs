@@ -12,6 +12,7 @@ pub mod instance;
 pub mod network;
 pub mod offer;
 pub mod operation;
+pub mod plan;
 pub mod policy;
 pub mod quota;
 pub mod session;

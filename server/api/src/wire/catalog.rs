@@ -1,9 +1,10 @@
 //! What the site offers: flavors, images, hosts, classes and shares.
 
+use cascina_core::id::HostId;
 use cascina_core::name::Name;
 use cascina_core::units;
 use cascina_core::usage::ShareUsage;
-use cascina_core::{flavor, host, image};
+use cascina_core::{flavor, host, image, replica};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -58,8 +59,89 @@ pub struct Image {
     pub source: String,
     pub min_disk_gib: u64,
     pub state: ImageState,
+    /// Why it is not usable.
+    pub note: Option<String>,
+    /// Of its file: what was found, or else what it must have.
+    pub sha256: Option<String>,
+    /// Of its file; none before it was checked.
+    pub bytes: Option<u64>,
     pub created: String,
     pub updated: String,
+}
+
+/// An image, and where it is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ImageOnHosts {
+    #[serde(flatten)]
+    pub image: Image,
+    /// Copies on hosts that the caller may see.
+    pub replicas: Vec<Replica>,
+}
+
+/// A copy of an image on a host.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Replica {
+    pub host: String,
+    pub state: ReplicaState,
+    pub percent: u8,
+    /// Of which `percent` are there.
+    pub bytes: u64,
+    /// The host that it is copied from; none: the server, or it is not being copied.
+    pub from: Option<String>,
+    /// Why it is in this state.
+    pub note: Option<String>,
+    pub updated: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReplicaState {
+    Waiting,
+    Copying,
+    Ready,
+    /// It is tried again after a while.
+    Failed,
+    Evicting,
+    Evicted,
+}
+
+impl Replica {
+    /// `name`: of a host.
+    pub fn of(row: &replica::ImageReplica, name: impl Fn(HostId) -> String) -> Replica {
+        use replica::ReplicaState as Is;
+        let (state, from, why) = match &row.state {
+            Is::Waiting => (ReplicaState::Waiting, None, None),
+            Is::Copying { from, .. } => (ReplicaState::Copying, *from, None),
+            Is::Ready => (ReplicaState::Ready, None, None),
+            Is::Failed { why } => (ReplicaState::Failed, None, Some(why.clone())),
+            Is::Evicting => (ReplicaState::Evicting, None, None),
+            Is::Evicted => (ReplicaState::Evicted, None, None),
+        };
+        Replica {
+            host: name(row.host),
+            state,
+            percent: row.percent(),
+            bytes: row.bytes,
+            from: from.map(name),
+            note: why.or_else(|| row.note.clone()),
+            updated: time(row.updated),
+        }
+    }
+}
+
+/// Where an image is to be.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SpreadTo {
+    /// Names or numbers; none: all hosts that keep images by themselves.
+    pub hosts: Vec<String>,
+}
+
+/// Where it is not to be.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EvictFrom {
+    pub host: String,
 }
 
 impl From<&image::Image> for Image {
@@ -71,6 +153,9 @@ impl From<&image::Image> for Image {
             source: row.source.clone(),
             min_disk_gib: row.min_disk.0,
             state: row.state.into(),
+            note: row.note.clone(),
+            sha256: text(&row.content.as_ref().map(|content| content.digest).or(row.sha256)),
+            bytes: row.content.as_ref().map(|content| content.bytes),
             created: time(row.created),
             updated: time(row.updated),
         }
@@ -87,6 +172,9 @@ pub struct NewImage {
     pub source: String,
     /// The smallest disk that holds it.
     pub min_disk_gib: u64,
+    /// What its file must have; it is not launched before it was found to.
+    #[serde(default)]
+    pub sha256: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -120,6 +208,9 @@ pub struct Facts {
     pub nodes: Vec<NumaNode>,
     /// Guests run on its processors themselves, and not on emulated ones.
     pub accelerated: bool,
+    /// How they run, and why so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acceleration: Option<String>,
     /// Disks lie where all hosts of the class reach them.
     pub shared_storage: bool,
 }
@@ -138,6 +229,7 @@ impl Facts {
             capacity: facts.capacity.into(),
             nodes: facts.nodes.iter().map(node).collect(),
             accelerated: facts.accelerated,
+            acceleration: facts.acceleration.clone(),
             shared_storage: facts.shared_storage,
         }
     }

@@ -23,6 +23,9 @@ pub enum Verdict {
     Assigned,
     Failed,
     Quarantined,
+    /// Moves, or instances: `candidates` says how many.
+    Proposed,
+    Chose,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -139,6 +142,14 @@ impl Opinion {
                 opinion.limits = limits(assigned);
                 Verdict::Assigned
             }
+            Said::Proposed { moves, .. } => {
+                opinion.candidates = Some(*moves);
+                Verdict::Proposed
+            }
+            Said::Chose { victims } => {
+                opinion.candidates = Some(*victims);
+                Verdict::Chose
+            }
             Said::Failed { error, fallback } => {
                 opinion.error = Some(error.clone());
                 opinion.fallback = Some((*fallback).into());
@@ -173,6 +184,10 @@ pub enum Ending {
     Placed,
     NoHost,
     Assigned,
+    /// Moves are wished for; what came of them is in the plan.
+    Wished,
+    /// Instances were chosen to be given back.
+    Victims,
 }
 
 /// What was decided.
@@ -209,6 +224,8 @@ impl DecisionResult {
             }
             Decided::Placed { hosts: chosen } => DecisionResult { hosts: hosts(chosen), ..bare(Ending::Placed) },
             Decided::NoHost { placed } => DecisionResult { hosts: hosts(placed), ..bare(Ending::NoHost) },
+            Decided::Wished { .. } => bare(Ending::Wished),
+            Decided::Victims { .. } => bare(Ending::Victims),
             Decided::Assigned { limits: assigned } => {
                 DecisionResult { limits: limits(assigned), ..bare(Ending::Assigned) }
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use cascina_core::command;
 use cascina_core::launch::Launch;
 use cascina_core::name::Name;
-use cascina_core::{farm, instance};
+use cascina_core::{farm, instance, metadata};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -16,6 +16,7 @@ mirror! {
     FarmState = farm::FarmState {
         PendingApproval Provisioning Active Degraded Deleting Deleted Compensating Failed Stuck Rejected
     }
+    MetadataTokens = metadata::MetadataTokens { Optional Required }
     InstanceState = instance::InstanceState { Scheduled Staging Running Stopping Stopped ShuttingDown Terminated Error }
 }
 
@@ -188,6 +189,23 @@ impl From<NewInstances> for command::NewInstances {
     }
 }
 
+/// Of the metadata service at 169.254.169.254.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Metadata {
+    /// It answers the instance, where the site has one.
+    pub enabled: bool,
+    pub tokens: MetadataTokens,
+    /// Hops that a token may travel from the instance's port on.
+    pub hop_limit: u8,
+}
+
+impl From<metadata::MetadataOptions> for Metadata {
+    fn from(options: metadata::MetadataOptions) -> Metadata {
+        let metadata::MetadataOptions { enabled, tokens, hop_limit } = options;
+        Metadata { enabled, tokens: tokens.into(), hop_limit: hop_limit.get() }
+    }
+}
+
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Instance {
     pub id: String,
@@ -207,6 +225,8 @@ pub struct Instance {
     pub moving: bool,
     pub ip: String,
     pub mac: String,
+    /// Whether and how the metadata service answers it.
+    pub metadata: Metadata,
     /// Link to the decision that chose the host.
     pub decision: Option<String>,
     /// Id of the operation that last changed it.
@@ -240,6 +260,7 @@ impl Instance {
             moving: row.bound_for.is_some(),
             ip: row.ip.to_string(),
             mac: row.mac.to_string(),
+            metadata: row.metadata.into(),
             decision: row.decision.map(decision_link),
             operation: text(&row.operation),
             created: time(row.created),

@@ -6,6 +6,7 @@ pub mod farm;
 pub mod network;
 pub mod offer;
 pub mod operation;
+pub mod plan;
 pub mod policy;
 pub mod tenant;
 pub mod trial;

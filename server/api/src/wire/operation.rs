@@ -9,8 +9,8 @@ use super::{decision_link, mirror, text, texts, time};
 mirror! {
     Saga = operation::SagaKind {
         FarmCreate FarmDelete InstanceRun InstanceStart InstanceStop InstanceReboot InstanceMigrate InstanceTerminate
-        RouterApply FirewallApply
-        VolumeCreate VolumeAttach VolumeDetach VolumeResize VolumeDelete SnapshotCreate SnapshotDelete
+        RouterApply RouterRestart NamesApply FirewallApply
+        VolumeCreate VolumeAttach VolumeDetach VolumeResize VolumeDelete SnapshotCreate SnapshotDelete RouterMove InstanceRestart
     }
     OperationState = operation::OperationState { Running Compensating Done Failed Stuck }
     StepState = operation::StepState { Pending Acting Done Failed Undoing Undone Skipped Adopted }

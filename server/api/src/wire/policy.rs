@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::{mirror, time};
 
 mirror! {
-    Hook = policy::Hook { Admission Quota Placement Reallocation }
+    Hook = policy::Hook { Admission Quota Placement Reallocation ChooseVictims }
     Mode = policy::Mode { Enforce Shadow Off }
     Fallback = policy::Fallback { Deny Allow Next }
 }

@@ -287,6 +287,8 @@ fn brief(said: &Said, names: &Names) -> String {
         Said::Refused => "no host will do".into(),
         Said::Abstained => "no opinion".into(),
         Said::Assigned { limits } => format!("{} limits", limits.len()),
+        Said::Proposed { moves, before, after } => format!("{moves} moves, from {before} to {after}"),
+        Said::Chose { victims } => format!("{victims} instances"),
         Said::Failed { error, .. } => error.clone(),
         Said::Quarantined { .. } => "in quarantine".into(),
     }

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::http::Done;
+use super::show::{Output, print};
 use super::{Session, below, object};
 
 #[derive(clap::Subcommand)]
@@ -32,8 +33,19 @@ pub enum FlavorVerb {
 #[derive(clap::Subcommand)]
 pub enum ImageVerb {
     List,
+    /// What it is, and on which hosts it is.
     Show {
         image: String,
+    },
+    /// Have it copied to hosts before guests need it there: to these, or to all that keep images by themselves.
+    Spread {
+        image: String,
+        hosts: Vec<String>,
+    },
+    /// Take it off a host on which no disk is laid over it.
+    Evict {
+        image: String,
+        host: String,
     },
     Register {
         name: String,
@@ -46,6 +58,9 @@ pub enum ImageVerb {
         /// Only this tenant's; everybody's if left out.
         #[arg(long)]
         tenant: Option<String>,
+        /// What its file must have.
+        #[arg(long)]
+        sha256: Option<String>,
     },
     /// Existing instances keep it; new ones are refused.
     Deregister {
@@ -91,16 +106,30 @@ pub fn image(session: &Session, verb: ImageVerb) -> Done {
                 ("min disk GiB", "min_disk_gib"),
                 ("tenant", "tenant"),
                 ("source", "source"),
+                ("note", "note"),
             ];
             session.list(PATH, &columns)
         }
-        ImageVerb::Show { image } => session.show(&below(PATH, &image)),
-        ImageVerb::Register { name, source, min_disk_gib, tenant } => {
+        ImageVerb::Show { image } => show_image(session, &below(PATH, &image)),
+        ImageVerb::Spread { image, hosts } => {
+            let path = format!("{}/spread", below(PATH, &image));
+            let answer = session.client.post(&path, &json!({"hosts": hosts}))?;
+            session
+                .output
+                .said(&format!("image {image} is spreading; `cascina image show {image}` says how far"), &answer)
+        }
+        ImageVerb::Evict { image, host } => {
+            let path = format!("{}/evict", below(PATH, &image));
+            let answer = session.client.post(&path, &json!({"host": host}))?;
+            session.output.said(&format!("image {image} is going from {host}"), &answer)
+        }
+        ImageVerb::Register { name, source, min_disk_gib, tenant, sha256 } => {
             let body = object([
                 ("name", json!(name)),
                 ("source", json!(source)),
                 ("min_disk_gib", json!(min_disk_gib)),
                 ("tenant", json!(tenant)),
+                ("sha256", json!(sha256)),
             ]);
             session.output.thing(&session.client.post(PATH, &body)?)
         }
@@ -109,4 +138,29 @@ pub fn image(session: &Session, verb: ImageVerb) -> Done {
             session.output.said(&format!("image {image} is deregistered"), &answer)
         }
     }
+}
+
+/// Its fields, and below them a table of the hosts.
+fn show_image(session: &Session, path: &str) -> Done {
+    let image = session.client.get(path)?;
+    if session.output == Output::Json {
+        return session.output.thing(&image);
+    }
+    let mut fields = image.clone();
+    let replicas = fields.as_object_mut().and_then(|fields| fields.remove("replicas"));
+    session.output.thing(&fields)?;
+    let replicas = replicas.as_ref().and_then(|all| all.as_array()).cloned().unwrap_or_default();
+    if replicas.is_empty() {
+        return Ok(());
+    }
+    print("\n")?;
+    let columns = [
+        ("host", "host"),
+        ("state", "state"),
+        ("percent", "percent"),
+        ("from", "from"),
+        ("updated", "updated"),
+        ("note", "note"),
+    ];
+    session.output.list(&replicas, &columns)
 }

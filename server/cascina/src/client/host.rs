@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::http::Done;
-use super::{Session, below, object};
+use super::show::{Output, at, print};
+use super::{Session, below, object, plan};
 
 #[derive(clap::Subcommand)]
 pub enum HostVerb {
@@ -42,6 +43,25 @@ pub enum HostVerb {
         host: String,
         #[arg(long)]
         note: Option<String>,
+    },
+    /// Let everything on it go elsewhere, and then be in maintenance.
+    Drain {
+        host: String,
+        /// What becomes of workers: wait, stop or migrate.
+        #[arg(long, default_value = "wait")]
+        workers: String,
+        #[arg(long)]
+        note: Option<String>,
+        /// Show who is affected, and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// A lost host is off: what it had is started elsewhere.
+    Fence {
+        host: String,
+        /// You have made sure that nothing runs there any more.
+        #[arg(long)]
+        confirmed: bool,
     },
     /// Only when nothing runs there.
     Remove {
@@ -135,6 +155,34 @@ pub fn host(session: &Session, verb: HostVerb) -> Done {
         HostVerb::Cordon { host, note } => set(&host, "cordon", "cordoned", note),
         HostVerb::Uncordon { host } => set(&host, "uncordon", "up", None),
         HostVerb::Maintenance { host, note } => set(&host, "maintenance", "in maintenance", note),
+        HostVerb::Drain { host, workers, note, dry_run } => {
+            let body = object([("workers", json!(workers)), ("note", json!(note)), ("dry_run", json!(dry_run))]);
+            let answer = session.client.post(&format!("{}/drain", below(PATH, &host)), &body)?;
+            if !dry_run {
+                return session.output.said(&format!("host {host} is being emptied"), &answer);
+            }
+            match session.output {
+                Output::Json => session.output.thing(&answer),
+                Output::Table => {
+                    let words = |key: &str| {
+                        let all = at(&answer, key).as_array().map_or(&[][..], Vec::as_slice);
+                        let all: Vec<_> = all.iter().filter_map(serde_json::Value::as_str).collect();
+                        if all.is_empty() { "nobody".into() } else { all.join(", ") }
+                    };
+                    print(&format!(
+                        "tenants affected: {}\nwaits for:        {}\n\n",
+                        words("tenants"),
+                        words("waits_for")
+                    ))?;
+                    plan::rows(session.output, &answer)
+                }
+            }
+        }
+        HostVerb::Fence { host, confirmed } => {
+            let answer =
+                session.client.post(&format!("{}/fence", below(PATH, &host)), &json!({ "confirmed": confirmed }))?;
+            session.output.said(&format!("host {host} is fenced"), &answer)
+        }
         HostVerb::Remove { host } => {
             let answer = session.client.delete(&below(PATH, &host))?;
             session.output.said(&format!("host {host} is removed"), &answer)

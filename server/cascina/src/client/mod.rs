@@ -11,6 +11,7 @@ pub mod http;
 mod instance;
 mod network;
 mod operation;
+mod plan;
 mod policy;
 mod problem;
 mod progress;
@@ -83,6 +84,9 @@ pub enum Noun {
     /// Decisions: what policies were asked, who said what, and why.
     #[command(subcommand)]
     Decision(decision::Verb),
+    /// Plans: what should move, and what came of it.
+    #[command(subcommand)]
+    Plan(plan::Verb),
     /// Offers that came with a refusal.
     #[command(subcommand)]
     Offer(operation::OfferVerb),
@@ -131,6 +135,7 @@ pub fn run(noun: Noun, connection: &Connection, output: Output) -> Done {
         Noun::Policy(verb) => policy::policy(&session, verb),
         Noun::Binding(verb) => policy::binding(&session, verb),
         Noun::Decision(verb) => decision::run(&session, verb),
+        Noun::Plan(verb) => plan::run(&session, verb),
         Noun::Offer(verb) => operation::offer(&session, verb),
         Noun::Operation(verb) => operation::run(&session, verb),
         Noun::Event(verb) => event::run(&session, verb),

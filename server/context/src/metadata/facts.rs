@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use cascina_core::id::{ImageId, InstanceId, NetworkId, ReservationId, SecurityGroupId};
 use cascina_core::launch::Bytes;
+use cascina_core::metadata::{MetadataOptions, MetadataTokens};
 use cascina_core::name::Name;
 use cascina_core::network::Mac;
 use cascina_core::tag::{InterfaceNumber, Resource, SubnetNumber};
@@ -22,6 +23,17 @@ pub enum Access {
     TokensOptional,
     /// Who shows a token: `HttpTokens=required`.
     TokensRequired,
+}
+
+impl Access {
+    /// What its owner said of it.
+    pub fn of(options: &MetadataOptions) -> Access {
+        match (options.enabled, options.tokens) {
+            (false, _) => Access::Off,
+            (true, MetadataTokens::Optional) => Access::TokensOptional,
+            (true, MetadataTokens::Required) => Access::TokensRequired,
+        }
+    }
 }
 
 /// Of one instance, as EC2's other side tells its tenant.

@@ -352,7 +352,9 @@ fn nothing_secret_is_shown() {
 
 #[test]
 fn hops() {
-    assert_eq!(reply_ttl(0), 1);
-    assert_eq!(reply_ttl(1), 2);
-    assert_eq!(reply_ttl(255), 255);
+    let (one, two) = (HopLimit::default(), HopLimit::new(2).unwrap());
+    assert_eq!(reply_ttl(one, 0), 1);
+    assert_eq!(reply_ttl(one, 1), 2);
+    assert_eq!(reply_ttl(two, 1), 3);
+    assert_eq!(reply_ttl(two, 255), 255);
 }

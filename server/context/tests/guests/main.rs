@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod archives;
 mod disks;
 mod service;
 
@@ -31,6 +32,24 @@ fn run(command: &mut Command) -> Output {
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{command:?}: {said}");
     output
+}
+
+/// The folder that all is unpacked below.
+fn folder() -> &'static Path {
+    unpacked().parent().unwrap()
+}
+
+/// cloud-init's code on user-data, `debian`'s or the `newest`.
+fn process(version: &str) -> Command {
+    let debian = unpacked().join("usr/lib/python3/dist-packages");
+    let newest = folder().join("newest/usr/lib/python3/dist-packages");
+    let path = match version {
+        "newest" => format!("{}:{}", newest.display(), debian.display()),
+        _ => debian.display().to_string(),
+    };
+    let mut python = Command::new("/usr/bin/python3");
+    python.env("PYTHONPATH", path).env("PYTHONDONTWRITEBYTECODE", "1").arg(format!("{HERE}/process.py"));
+    python
 }
 
 /// cloud-init's word. Of warnings there must be none.

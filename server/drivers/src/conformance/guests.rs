@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use cascina_core::id::OperationId;
 use cascina_core::network::RouterConfig;
+use cascina_core::state::Guest;
 
 use super::Run;
 use crate::{GuestState, HostCall, Reply};
@@ -12,7 +13,8 @@ impl Run<'_> {
     pub(super) async fn instances(&mut self) {
         let trial = self.trial;
         let guest = trial.instance.guest;
-        let stage = HostCall::StageDisk { spec: trial.instance.clone(), image: trial.instance_image.clone() };
+        let stage =
+            HostCall::StageDisk { spec: trial.instance.clone(), image: trial.instance_image.clone(), sha256: None };
         let boot = HostCall::Boot { spec: trial.instance.clone() };
         let reboot = |operation| HostCall::Reboot { guest, operation: OperationId(operation) };
 
@@ -21,7 +23,11 @@ impl Run<'_> {
         self.refused("a guest that is not there does not reboot", &reboot(1)).await;
         self.refused("a guest that is not there has no console", &HostCall::Console { guest }).await;
         self.guest_is("a refused boot leaves nothing", guest, None).await;
-        let unmade = HostCall::StageDisk { spec: trial.instance.clone(), image: self.image_of(trial.snapshots[0]) };
+        let unmade = HostCall::StageDisk {
+            spec: trial.instance.clone(),
+            image: self.image_of(trial.snapshots[0]),
+            sha256: None,
+        };
         self.refused("no disk is made from a snapshot that is not there", &unmade).await;
         self.guest_is("a disk that was refused is not there", guest, None).await;
         self.twice("a disk can be staged twice", &stage).await;
@@ -50,7 +56,7 @@ impl Run<'_> {
     pub(super) async fn routers(&mut self) {
         let trial = self.trial;
         let guest = trial.router.guest;
-        let stage = HostCall::StageDisk { spec: trial.router.clone(), image: trial.router_image.clone() };
+        let stage = HostCall::StageDisk { spec: trial.router.clone(), image: trial.router_image.clone(), sha256: None };
         let apply = |revision, last| HostCall::ApplyRouter {
             guest,
             revision,
@@ -64,7 +70,18 @@ impl Run<'_> {
         self.twice("a configuration can be applied twice", &apply(2, 2)).await;
         self.twice("an older configuration that comes late does no harm", &apply(1, 1)).await;
         self.twice("a newer configuration can be applied", &apply(3, 3)).await;
-        self.twice("a router with a configuration answers", &HostCall::ProbeRouter { guest }).await;
+        self.has_revision("a router tells which configuration it has", guest, 3).await;
+    }
+
+    /// Twice, since looking changes nothing.
+    async fn has_revision(&mut self, rule: &'static str, guest: Guest, revision: u64) {
+        for _ in 0..2 {
+            match self.ask(&HostCall::ProbeRouter { guest }).await {
+                Ok(Reply::Revision(has)) if has == revision => {}
+                Ok(other) => self.violation(rule, format!("the answer was {other:?}")),
+                Err(error) => self.violation(rule, error.to_string()),
+            }
+        }
     }
 
     pub(super) async fn farewell(&mut self) {
@@ -85,7 +102,7 @@ impl Run<'_> {
         self.done("a network that is there again can be removed", &self.remove_network()).await;
 
         let spec = self.trial.instance.clone();
-        let stage = HostCall::StageDisk { spec: spec.clone(), image: self.trial.instance_image.clone() };
+        let stage = HostCall::StageDisk { spec: spec.clone(), image: self.trial.instance_image.clone(), sha256: None };
         self.done("a disk needs no network", &stage).await;
         self.refused("a guest without its network does not boot", &HostCall::Boot { spec }).await;
         self.done("a guest that is only staged can be destroyed", &HostCall::Destroy { guest: instance }).await;

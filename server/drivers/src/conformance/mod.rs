@@ -6,10 +6,12 @@
 //! firewall lets through and what is on a disk is left to a driver's own tests.
 
 mod guests;
+mod images;
 mod moves;
 mod networks;
 mod storage;
 
+pub use images::check_images;
 pub use moves::check_moves;
 
 use std::net::Ipv4Addr;

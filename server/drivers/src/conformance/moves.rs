@@ -12,7 +12,7 @@ pub async fn check_moves(driver: &dyn Hypervisor, hosts: [&HostRef; 2], trial: &
 
     let define = one.define_network();
     one.done("a network can be defined", &define).await;
-    let stage = HostCall::StageDisk { spec: spec.clone(), image: trial.instance_image.clone() };
+    let stage = HostCall::StageDisk { spec: spec.clone(), image: trial.instance_image.clone(), sha256: None };
     one.done("a disk can be staged", &stage).await;
     one.twice("a guest that was not booted yet can be moved, twice", &migrate(hosts[1])).await;
     one.guest_is("nothing is left of a disk that went", guest, None).await;

@@ -106,7 +106,8 @@ impl Run<'_> {
             let again = self.snapshot(second, Disk::Root(id));
             self.twice("making a snapshot again whose disk is gone does no harm", &again).await;
             let guest = self.trial.instance.guest;
-            let stage = HostCall::StageDisk { spec: self.trial.instance.clone(), image: self.image_of(second) };
+            let stage =
+                HostCall::StageDisk { spec: self.trial.instance.clone(), image: self.image_of(second), sha256: None };
             self.twice("a disk can be staged from a snapshot, twice", &stage).await;
             self.guest_is("a disk from a snapshot is in the inventory", guest, Some(GuestState::Staged)).await;
             self.twice("a disk from a snapshot can be destroyed", &HostCall::Destroy { guest }).await;

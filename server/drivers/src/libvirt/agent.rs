@@ -1,4 +1,4 @@
-//! QEMU's guest agent: programs that are run in a router.
+//! QEMU's guest agent: programs that are run in a router, file systems of instances that hold still.
 //!
 //! What is in a guest is not trusted: its answers are bounded, read as data, and shown shortened.
 
@@ -15,6 +15,10 @@ use super::trouble::{Trouble, not_now};
 
 /// A guest that is up answers in less.
 const PATIENCE_SECONDS: i32 = 5;
+/// Writing out what its file systems hold may take a guest this long.
+const FREEZE_SECONDS: i32 = 30;
+/// How long it is asked to go on after that.
+const THAW: Duration = Duration::from_secs(60);
 /// How long a guest that was just started may take until its agent is there, on emulated processors too. A call
 /// has at least this, and then is asked again.
 const COMES: Duration = Duration::from_secs(75);
@@ -61,7 +65,16 @@ struct Status {
 
 impl Site {
     fn ask<T: for<'a> Deserialize<'a>>(&self, here: &Here, question: &Value) -> Result<T, Trouble> {
-        let answer = here.domain.qemu_agent_command(&question.to_string(), PATIENCE_SECONDS, 0)?;
+        self.ask_within(here, question, PATIENCE_SECONDS)
+    }
+
+    fn ask_within<T: for<'a> Deserialize<'a>>(
+        &self,
+        here: &Here,
+        question: &Value,
+        seconds: i32,
+    ) -> Result<T, Trouble> {
+        let answer = here.domain.qemu_agent_command(&question.to_string(), seconds, 0)?;
         let unreadable =
             |why: String| not_now(format!("the agent of {} says what makes no sense: {why}", here.guest()));
         if answer.len() > MOST {
@@ -116,4 +129,49 @@ impl Site {
             self.pause(Duration::from_millis(50));
         }
     }
+
+    /// That the guest's file systems are whole on its disks, until it is told to go on. None: it has no agent
+    /// that would answer, or nothing that could hold still.
+    pub(super) fn freeze(&self, here: &Here) -> Option<Frozen> {
+        if let Err(trouble) = self.ask::<Value>(here, &json!({ "execute": "guest-ping" })) {
+            tracing::debug!(guest = %here.guest(), %trouble, "no agent: its disk is copied as it is");
+            return None;
+        }
+        let question = json!({ "execute": "guest-fsfreeze-freeze" });
+        match self.ask_within::<i64>(here, &question, FREEZE_SECONDS) {
+            Ok(count) => tracing::debug!(guest = %here.guest(), count, "its file systems hold still"),
+            // It may do so all the same, if only its answer is late.
+            Err(trouble) => tracing::info!(guest = %here.guest(), %trouble, "its file systems may not hold still"),
+        }
+        Some(Frozen(()))
+    }
+
+    /// The guest goes on. It is asked until it says so, and has a limited time for that: what is in it may
+    /// never answer.
+    pub(super) fn thaw(&self, here: &Here, _: Frozen) {
+        let question = json!({ "execute": "guest-fsfreeze-thaw" });
+        let thawed = self.wait_until(THAW, || match self.ask::<i64>(here, &question) {
+            Ok(_) => Ok(true),
+            Err(trouble) if here.is_active()? => {
+                tracing::debug!(guest = %here.guest(), %trouble, "its file systems do not go on yet");
+                Ok(false)
+            }
+            Err(_) => Ok(true),
+        });
+        if !matches!(thawed, Ok(true)) {
+            tracing::warn!(guest = %here.guest(), "its file systems hold still, and its agent does not let them go on");
+        }
+    }
+
+    /// As above, after a crash that came between.
+    pub(super) fn thaw_left(&self, here: &Here) {
+        let question = json!({ "execute": "guest-fsfreeze-status" });
+        if self.ask::<String>(here, &question).is_ok_and(|status| status == "frozen") {
+            self.thaw(here, Frozen(()));
+        }
+    }
 }
+
+/// A guest was asked to hold still, and must be told to go on.
+#[must_use]
+pub(super) struct Frozen(());

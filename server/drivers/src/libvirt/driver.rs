@@ -9,10 +9,12 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::broadcast;
 
+use super::copy::{Lane, Lanes};
 use super::event;
 use super::image::{Known, Stamp};
 use super::link::{Link, Links};
 use super::settings::{LibvirtSettings, SettingsError};
+use super::storage::Store;
 use super::trouble::Trouble;
 use super::turns::{Turns, keys};
 use crate::{DriverError, GuestSpec, HostCall, HostEvent, HostRef, Hypervisor, Reply};
@@ -41,6 +43,7 @@ struct Shared {
     links: Links,
     turns: Turns,
     images: Mutex<HashMap<Stamp, Known>>,
+    lanes: Lanes,
 }
 
 impl LibvirtDriver {
@@ -57,6 +60,7 @@ impl LibvirtDriver {
             links,
             turns: Turns::default(),
             images: Mutex::default(),
+            lanes: Lanes::default(),
         })))
     }
 }
@@ -107,6 +111,11 @@ impl Site {
         &self.driver.images
     }
 
+    /// The way of images into a store.
+    pub(super) fn lane(&self, store: &Store) -> Arc<Lane> {
+        self.driver.lanes.to(if store.shared { self.host.class.as_str() } else { &self.host.uri })
+    }
+
     /// The same driver at another host.
     pub(super) fn at(&self, host: &HostRef) -> Site {
         Site { host: host.clone(), link: self.driver.links.to(host), ..self.clone() }
@@ -143,7 +152,14 @@ impl Site {
             HostCall::ApplyFirewall { network, revision, firewall } => {
                 self.apply_firewall(network, revision, &firewall)?;
             }
-            HostCall::StageDisk { spec, image } => self.stage(&spec, &image)?,
+            HostCall::StageDisk { spec, image, sha256 } => self.stage(&spec, &image, sha256)?,
+            HostCall::CheckImage { image, sha256 } => {
+                return Ok(Reply::Image(Box::new(self.image_as(&image, sha256)?.content())));
+            }
+            HostCall::CopyImage { image, content, from } => {
+                return Ok(Reply::Copied(self.copy_image(&image, &content, from.as_ref())?));
+            }
+            HostCall::DropImage { content, .. } => self.drop_image(&content)?,
             HostCall::Boot { spec } => self.boot(&spec)?,
             HostCall::Stop { guest } => self.stop(guest)?,
             HostCall::Reboot { guest, operation } => self.reboot(guest, operation)?,
@@ -153,7 +169,7 @@ impl Site {
             HostCall::Inventory => return Ok(Reply::Inventory(self.inventory()?)),
             HostCall::Stored { class } => return Ok(Reply::Stored(self.stored(&class)?)),
             HostCall::ApplyRouter { guest, revision, config } => self.apply_router(guest, revision, &config)?,
-            HostCall::ProbeRouter { guest } => self.probe_router(guest)?,
+            HostCall::ProbeRouter { guest } => return Ok(Reply::Revision(self.probe_router(guest)?)),
             HostCall::MakeVolume { volume, at, size, from } => self.make_volume(volume, &at, size, from)?,
             HostCall::ResizeVolume { volume, at, size } => self.resize_volume(volume, &at, size)?,
             HostCall::RemoveVolume { volume, at } => self.remove_volume(volume, &at)?,

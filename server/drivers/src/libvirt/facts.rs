@@ -4,10 +4,11 @@ use cascina_core::units::{Gib, Mib, Size, Vcpus};
 
 use super::driver::Site;
 use super::trouble::Trouble;
-use super::xml::Accelerator;
+use super::xml::{Accelerator, Capabilities};
 use crate::{HostFacts, NumaNode};
 
 const GIB: u64 = 1 << 30;
+const TEST: &str = "TEST";
 
 impl Site {
     pub(super) fn facts(&self) -> Result<HostFacts, Trouble> {
@@ -16,48 +17,18 @@ impl Site {
         let store = self.own_store()?;
         let room = store.pool.get_info()?.capacity;
         let version = connect.get_hyp_version()?;
+        let kind = connect.get_type()?;
+        let capabilities = Capabilities::read(&connect.get_capabilities()?)?;
+        // Nothing runs in libvirt's own test driver, by whatever name.
+        let capabilities = if kind == TEST { capabilities } else { capabilities.with_qemu()? };
+        let verdict = self.acceleration()?;
         Ok(HostFacts {
-            hypervisor: format!(
-                "{} {}.{}.{}",
-                connect.get_type()?,
-                version / 1_000_000,
-                version / 1000 % 1000,
-                version % 1000
-            ),
+            hypervisor: format!("{} {}.{}.{}", kind, version / 1_000_000, version / 1000 % 1000, version % 1000),
             capacity: Size { vcpus: Vcpus(node.cpus), memory: Mib(node.memory >> 10), disk: Gib(room / GIB) },
-            nodes: nodes(&connect.get_capabilities()?)?,
-            accelerated: self.accelerator(&connect)? == Accelerator::Kvm,
+            nodes: capabilities.cells.iter().map(|cell| NumaNode { vcpus: cell.cpus.0, memory: cell.memory }).collect(),
+            accelerated: verdict.accelerator == Accelerator::Kvm,
+            acceleration: Some(format!("{}: {}", verdict.accelerator.name(), verdict.why)),
             shared_storage: store.shared,
         })
-    }
-}
-
-/// The cells of a host's capabilities.
-fn nodes(capabilities: &str) -> Result<Vec<NumaNode>, Trouble> {
-    let unreadable = |why: String| Trouble::Unreadable { what: "what the host can do".into(), why };
-    let document = roxmltree::Document::parse(capabilities).map_err(|error| unreadable(error.to_string()))?;
-    let cells = document.descendants().filter(|node| node.has_tag_name("cell"));
-    let cell = |cell: roxmltree::Node<'_, '_>| {
-        let child = |name| cell.children().find(|child| child.has_tag_name(name));
-        let kib = child("memory").and_then(|memory| memory.text()).and_then(|text| text.trim().parse::<u64>().ok())?;
-        let vcpus = child("cpus").and_then(|cpus| cpus.attribute("num")).and_then(|num| num.parse().ok())?;
-        Some(NumaNode { vcpus, memory: Mib(kib >> 10) })
-    };
-    Ok(cells.filter_map(cell).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cells_are_read() {
-        let text = "<capabilities><host><topology><cells num='2'>\
-            <cell id='0'><memory unit='KiB'>33554432</memory><cpus num='8'><cpu id='0'/></cpus></cell>\
-            <cell id='1'><memory unit='KiB'>16777216</memory><cpus num='4'/></cell></cells></topology></host></capabilities>";
-        let node = |vcpus, mib| NumaNode { vcpus, memory: Mib(mib) };
-        assert_eq!(nodes(text).unwrap(), [node(8, 32_768), node(4, 16_384)]);
-        assert_eq!(nodes("<capabilities/>").unwrap(), []);
-        assert!(nodes("no XML").is_err());
     }
 }

@@ -1,19 +1,21 @@
 //! Images: checked, known by what is in them, and brought to a host once.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use cascina_core::id::{IdError, SnapshotId};
+use cascina_core::image::{Content, ImageFormat};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::driver::Site;
 use super::names::{Digest, Kept};
-use super::storage::{New, Store};
-use super::trouble::{Trouble, never};
+use super::qcow2;
+use super::storage::Store;
+use super::trouble::{Trouble, never, not_now};
 use super::xml::{Format, Layer, Media};
 
 /// An image that is read by `qemu-img` may be made to take all memory or time.
@@ -23,11 +25,27 @@ const MOST_SECONDS: u64 = 20;
 /// Of the image on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Known {
-    path: PathBuf,
-    digest: Digest,
+    pub(super) path: PathBuf,
+    pub(super) digest: Digest,
     format: Format,
     /// That a guest sees.
     pub(super) bytes: u64,
+    /// Of the file.
+    pub(super) size: u64,
+}
+
+impl Known {
+    pub(super) fn kept(&self) -> Kept {
+        Kept::Image(self.digest, self.format)
+    }
+
+    pub(super) fn content(&self) -> Content {
+        let format = match self.format {
+            Format::Raw => ImageFormat::Raw,
+            Format::Qcow2 => ImageFormat::Qcow2,
+        };
+        Content { digest: self.digest, bytes: self.size, disk_bytes: self.bytes, format }
+    }
 }
 
 /// By which it is seen that a file is still the same.
@@ -45,6 +63,11 @@ impl Stamp {
         let modified = (meta.mtime(), meta.mtime_nsec());
         Ok(Stamp { path: path.into(), inode: (meta.dev(), meta.ino()), size: meta.len(), modified })
     }
+}
+
+/// Tenants read why an image is of no use, and where it lies is not theirs to know.
+pub(super) fn called(path: &Path) -> std::path::Display<'_> {
+    path.file_name().map_or(path, Path::new).display()
 }
 
 /// The snapshot that is named instead of an image.
@@ -66,8 +89,9 @@ impl Site {
             .map(|(end, format)| (folder.join(format!("{image}.{end}")), format))
             .find(|(path, _)| path.is_file());
         found.ok_or_else(|| {
-            let folder = folder.display();
-            Trouble::Image(format!("there is no image `{image}`: put {image}.qcow2, .raw or .img into {folder}"))
+            Trouble::Image(format!(
+                "there is no image `{image}`: put {image}.qcow2, .raw or .img into the folder `images`"
+            ))
         })
     }
 
@@ -77,29 +101,71 @@ impl Site {
         self.known_file(&path, format, true)
     }
 
+    /// … which must have this digest, if one is given.
+    pub(super) fn image_as(&self, image: &str, sha256: Option<Digest>) -> Result<Known, Trouble> {
+        let known = self.image(image)?;
+        match sha256.filter(|wanted| *wanted != known.digest) {
+            None => Ok(known),
+            Some(wanted) => Err(Trouble::Image(format!(
+                "{} has SHA-256 {}, and the catalogue says {wanted}: put the right file there, or correct the catalogue",
+                called(&known.path),
+                known.digest
+            ))),
+        }
+    }
+
     fn known_file(&self, path: &Path, format: Format, is_image: bool) -> Result<Known, Trouble> {
-        let unread = |error: io::Error| Trouble::Image(format!("{} cannot be read: {error}", path.display()));
-        let file = File::open(path).map_err(unread)?;
+        let unread = |error: io::Error| Trouble::Image(format!("{} cannot be read: {error}", called(path)));
+        let mut file = File::open(path).map_err(unread)?;
         let stamp = Stamp::of(path, &file).map_err(unread)?;
         if let Some(known) = self.images().lock().get(&stamp) {
             return Ok(known.clone());
         }
-        let bytes = match (is_image, format) {
-            (true, Format::Qcow2) => inspect(path)?,
-            _ => stamp.size,
+        let bytes = match is_image {
+            true => self.inspect(path, &mut file, stamp.size, format)?,
+            false => stamp.size,
         };
         let digest = digest_of(BufReader::with_capacity(1 << 20, &file)).map_err(unread)?;
-        let known = Known { path: path.into(), digest, format, bytes };
+        if Stamp::of(path, &file).map_err(unread)? != stamp {
+            return Err(not_now(format!("{} is being written: put images there by renaming them", called(path))));
+        }
+        let known = Known { path: path.into(), digest, format, bytes, size: stamp.size };
         let mut images = self.images().lock();
         images.retain(|other, _| other.path != stamp.path);
         images.insert(stamp, known.clone());
         Ok(known)
     }
 
+    /// The size of the disk that guests will see. First the header is read without trust, then QEMU is asked.
+    fn inspect(&self, path: &Path, file: &mut File, size: u64, format: Format) -> Result<u64, Trouble> {
+        let wrong = |why: String| Trouble::Image(format!("{} is no image to make disks from: {why}", called(path)));
+        let unread = |error: io::Error| Trouble::Image(format!("{} cannot be read: {error}", called(path)));
+        let most = self.settings().most_image();
+        let mut head = Vec::new();
+        file.take(qcow2::HEAD as u64).read_to_end(&mut head).map_err(unread)?;
+        file.seek(SeekFrom::Start(0)).map_err(unread)?;
+        if size > most {
+            return Err(wrong(qcow2::too_large(size, most)));
+        }
+        match format {
+            Format::Raw if size == 0 => Err(wrong("it is empty".into())),
+            Format::Raw => match qcow2::not_raw(&head) {
+                Some(other) => Err(wrong(format!("it is called raw and is {other}"))),
+                None => Ok(size),
+            },
+            Format::Qcow2 => {
+                let bytes = qcow2::inspect(&head, size, most).map_err(wrong)?;
+                match ask_qemu(path)? {
+                    said if said == bytes => Ok(bytes),
+                    said => Err(wrong(format!("its header says {bytes} bytes, and qemu-img {said}"))),
+                }
+            }
+        }
+    }
+
     /// What a disk is laid over, on the host when this ends.
     pub(super) fn import(&self, store: &Store, image: &Known) -> Result<Layer, Trouble> {
-        let kept = Kept::Image(image.digest, image.format);
-        let path = self.bring(store, image, kept)?;
+        let path = self.bring(store, image, image.kept())?;
         Ok(Layer { media: Media::File(path), format: image.format })
     }
 
@@ -107,46 +173,6 @@ impl Site {
     pub(super) fn import_boot(&self, store: &Store, path: &Path) -> Result<PathBuf, Trouble> {
         let known = self.known_file(path, Format::Raw, false)?;
         self.bring(store, &known, Kept::Boot(known.digest))
-    }
-
-    fn bring(&self, store: &Store, known: &Known, kept: Kept) -> Result<PathBuf, Trouble> {
-        if let Some(there) = store.find_whole(kept)? {
-            return Store::path(&there);
-        }
-        let _turn = self.link.importing.lock();
-        if let Some(there) = store.find_whole(kept)? {
-            return Store::path(&there);
-        }
-        // Of an attempt that was cut off.
-        store.remove(kept)?;
-        let unread = |error: io::Error| Trouble::Image(format!("{} cannot be read: {error}", known.path.display()));
-        let file = File::open(&known.path).map_err(unread)?;
-        let size = file.metadata().map_err(unread)?.len();
-        let volume = store.make(&New::file(kept, size).raw().read_by_all())?;
-        let mut hashing = Hashing { inner: BufReader::with_capacity(1 << 20, file), hash: Sha256::new() };
-        let sent = store.upload(&volume, &mut hashing)?;
-        let digest = Digest(hashing.hash.finalize().into());
-        if digest != known.digest || sent != size {
-            store.remove(kept)?;
-            let path = known.path.display();
-            return Err(never(format!("{path} was changed while it was read: put images there by renaming them")));
-        }
-        store.set_whole(kept)?;
-        tracing::info!(host = %self.host.name, image = %known.path.display(), %digest, bytes = sent, "image brought");
-        Store::path(&volume)
-    }
-}
-
-struct Hashing<R> {
-    inner: R,
-    hash: Sha256,
-}
-
-impl<R: Read> Read for Hashing<R> {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(room)?;
-        self.hash.update(&room[..read]);
-        Ok(read)
     }
 }
 
@@ -184,8 +210,8 @@ struct Data {
 }
 
 /// The size that a guest will see, of a qcow2 image that hangs on no other file.
-fn inspect(path: &Path) -> Result<u64, Trouble> {
-    let wrong = |why: String| Trouble::Image(format!("{} is no image to make disks from: {why}", path.display()));
+fn ask_qemu(path: &Path) -> Result<u64, Trouble> {
+    let wrong = |why: String| Trouble::Image(format!("{} is no image to make disks from: {why}", called(path)));
     let output = Command::new("prlimit")
         .args([format!("--as={MOST_MEMORY}"), format!("--cpu={MOST_SECONDS}")])
         .args(["qemu-img", "info", "-f", "qcow2", "--output=json"])

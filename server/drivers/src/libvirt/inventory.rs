@@ -17,7 +17,7 @@ impl Site {
             let volumes = here.seen.volumes().collect();
             guests.push(FoundGuest { guest: marks.guest, farm: marks.farm, state, volumes });
         }
-        Ok(Inventory { guests, networks: self.found_networks(&connect)? })
+        Ok(Inventory { guests, networks: self.found_networks(&connect)?, images: self.images_here() })
     }
 
     pub(super) fn stored(&self, class: &Name) -> Result<Stored, Trouble> {

@@ -12,7 +12,7 @@ use virt_sys as sys;
 
 use super::driver::Site;
 use super::image::snapshot_of;
-use super::names::Kept;
+use super::names::{Digest, Kept};
 use super::seen::Here;
 use super::storage::{New, Store};
 use super::trouble::{Trouble, found, never, not_now};
@@ -30,17 +30,23 @@ const END: Duration = Duration::from_secs(15);
 /// What a guest's first disk is made from.
 enum Source {
     /// It is laid over this.
-    Image(Layer),
+    Image(Kept, Layer),
     Snapshot(virt::storage_vol::StorageVol),
 }
 
 impl Site {
-    pub(super) fn stage(&self, spec: &GuestSpec, image: &str) -> Result<(), Trouble> {
+    pub(super) fn stage(&self, spec: &GuestSpec, image: &str, sha256: Option<Digest>) -> Result<(), Trouble> {
         let connect = self.link.quick()?;
         let store = self.own_store()?;
         let here = self.here(&connect, spec.guest)?;
         let kept = Kept::Root(spec.guest);
         if let Guest::Router(_) = spec.guest {
+            if snapshot_of(image).is_some() {
+                return Err(Trouble::Image(format!(
+                    "{} is a router: it has no disk that `{image}` could be on",
+                    spec.guest
+                )));
+            }
             self.appliance(&store)?;
             return if here.is_some() { Ok(()) } else { self.define_staged(&connect, spec).map(|_| ()) };
         }
@@ -55,8 +61,8 @@ impl Site {
                 (Source::Snapshot(volume), bytes)
             }
             None => {
-                let image = self.image(image)?;
-                (Source::Image(self.import(&store, &image)?), image.bytes)
+                let image = self.image_as(image, sha256)?;
+                (Source::Image(image.kept(), self.import(&store, &image)?), image.bytes)
             }
         };
         let bytes = spec.size.disk.0.saturating_mul(GIB);
@@ -83,7 +89,12 @@ impl Site {
     fn make_root(&self, store: &Store, kept: Kept, bytes: u64, source: Source) -> Result<(), Trouble> {
         store.remove(kept)?;
         match source {
-            Source::Image(layer) => {
+            Source::Image(image, layer) => {
+                let lane = self.lane(store);
+                let _laid = lane.layers.lock();
+                if store.find_whole(image)?.is_none() {
+                    return Err(not_now("its image was evicted meanwhile"));
+                }
                 store.make(&New::file(kept, bytes).over(layer))?;
             }
             Source::Snapshot(from) => {
@@ -99,7 +110,7 @@ impl Site {
 
     /// A domain that has no port yet.
     fn define_staged(&self, connect: &Connect, spec: &GuestSpec) -> Result<Virt, Trouble> {
-        let domain = self.domain(connect, spec, None)?;
+        let domain = self.domain(spec, None)?;
         Ok(Virt::define_xml(connect, &domain.xml()?)?)
     }
 
@@ -111,7 +122,7 @@ impl Site {
         if here.is_active()? {
             return self.unpause(&here);
         }
-        let mut domain = self.domain(&connect, spec, Some(&here.seen.marks))?;
+        let mut domain = self.domain(spec, Some(&here.seen.marks))?;
         match spec.guest {
             Guest::Instance(id) => {
                 domain.disks.push(self.root_disk(&store, id)?);
@@ -180,7 +191,7 @@ impl Site {
         self.switch_off(here)
     }
 
-    fn switch_off(&self, here: &Here) -> Result<(), Trouble> {
+    pub(super) fn switch_off(&self, here: &Here) -> Result<(), Trouble> {
         if !here.is_active()? {
             return Ok(());
         }

@@ -9,10 +9,10 @@ use cascina_core::id::HostId;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, broadcast};
 use virt::connect::Connect;
-use virt::error::ErrorNumber;
 
 use super::event::Listening;
-use super::trouble::{Trouble, is_connection, never, not_now};
+use super::probe::Verdict;
+use super::trouble::{Trouble, not_now};
 use crate::{HostChange, HostEvent, HostRef};
 
 /// After a connection failed, others that want it are told so without another try.
@@ -24,6 +24,8 @@ const KEEPALIVE: (i32, u32) = (5, 3);
 pub(super) struct Open {
     connect: Connect,
     _listening: Option<Listening>,
+    /// How guests run there, once that was asked for.
+    pub(super) verdict: Mutex<Option<Verdict>>,
 }
 
 impl Deref for Open {
@@ -59,8 +61,6 @@ pub(super) struct Link {
     /// For what takes long, so that it does not hold up the other.
     long: Mutex<Slot>,
     pub(super) permits: Arc<Semaphore>,
-    /// Images are brought to the host one at a time.
-    pub(super) importing: Mutex<()>,
     events: broadcast::Sender<HostEvent>,
 }
 
@@ -108,13 +108,11 @@ impl Link {
         if !matches!(scheme, "qemu" | "test") {
             return Err(Trouble::Uri(self.uri.chars().take(120).collect()));
         }
-        let connect = Connect::open(Some(&self.uri)).map_err(|error| match error.code() {
-            ErrorNumber::NoConnect | ErrorNumber::AuthFailed | ErrorNumber::InvalidArg if !is_connection(&error) => {
-                never(format!("libvirt cannot reach `{}`: {}", self.uri, error.message()))
-            }
-            _ => not_now(format!("libvirt at `{}` cannot be reached: {}", self.uri, error.message())),
+        // Whatever it is, people can set it right, and then the host is found.
+        let connect = Connect::open(Some(&self.uri)).map_err(|error| {
+            not_now(format!("libvirt at `{}` cannot be reached: {}; {}", self.uri, error.message(), hint(&self.uri)))
         })?;
-        let mut open = Open { connect, _listening: None };
+        let mut open = Open { connect, _listening: None, verdict: Mutex::default() };
         // Local drivers have no need of it, and say so.
         if let Err(error) = open.connect.set_keep_alive(KEEPALIVE.0, KEEPALIVE.1) {
             tracing::debug!(uri = self.uri, %error, "no keepalive");
@@ -123,6 +121,22 @@ impl Link {
             open._listening = Some(Listening::new(&open.connect, self.host, self.events.clone())?);
         }
         Ok(open)
+    }
+}
+
+/// What to look at when nobody answers there.
+fn hint(uri: &str) -> &'static str {
+    match uri.split("://").next().unwrap_or_default() {
+        "qemu" => "is libvirtd (or virtqemud) installed and running on this machine, and may this user use its socket?",
+        "qemu+unix" => "does a libvirtd listen at that socket, and may this user use it?",
+        "qemu+ssh" | "qemu+libssh" | "qemu+libssh2" => {
+            "does `ssh` log in there without asking, as the user that the server runs as, and is libvirtd running there?"
+        }
+        "qemu+tls" => {
+            "does libvirtd listen there for TLS (port 16514), and are the certificates of both sides where libvirt wants \
+             them (/etc/pki)?"
+        }
+        _ => "try the same with `virsh -c`",
     }
 }
 
@@ -147,7 +161,6 @@ impl Links {
                 quick: Mutex::default(),
                 long: Mutex::default(),
                 permits: Arc::new(Semaphore::new(self.calls)),
-                importing: Mutex::new(()),
                 events: self.events.clone(),
             })
         });

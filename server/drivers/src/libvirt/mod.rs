@@ -16,6 +16,8 @@ mod agent;
 #[cfg(feature = "libvirt")]
 mod attach;
 #[cfg(feature = "libvirt")]
+mod copy;
+#[cfg(feature = "libvirt")]
 mod driver;
 #[cfg(feature = "libvirt")]
 mod event;
@@ -28,6 +30,8 @@ mod image;
 #[cfg(feature = "libvirt")]
 mod inventory;
 #[cfg(feature = "libvirt")]
+mod job;
+#[cfg(feature = "libvirt")]
 mod life;
 #[cfg(feature = "libvirt")]
 mod link;
@@ -39,6 +43,10 @@ mod names;
 mod network;
 #[cfg(feature = "libvirt")]
 mod parts;
+#[cfg(feature = "libvirt")]
+mod probe;
+#[cfg(feature = "libvirt")]
+mod qcow2;
 #[cfg(feature = "libvirt")]
 mod router;
 #[cfg(feature = "libvirt")]

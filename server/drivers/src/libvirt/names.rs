@@ -4,36 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use cascina_core::id::{FarmId, SnapshotId, VolumeId};
+pub(super) use cascina_core::policy::Digest;
 use cascina_core::state::Guest;
 
 use super::xml::{Format, domain_name, guest_of};
 
-/// The SHA-256 of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Digest(pub(super) [u8; 32]);
-
-impl fmt::Display for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl FromStr for Digest {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Digest, ()> {
-        let mut bytes = [0; 32];
-        if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
-            return Err(());
-        }
-        for (byte, at) in bytes.iter_mut().zip((0..64).step_by(2)) {
-            *byte = u8::from_str_radix(&text[at..at + 2], 16).map_err(|_| ())?;
-        }
-        Ok(Digest(bytes))
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kept {
     /// What disks of guests are laid over.
     Image(Digest, Format),
@@ -112,6 +88,17 @@ impl Kept {
     pub(super) fn whole(self) -> String {
         format!("{self}.whole")
     }
+
+    /// Beside what is not, up to where it is there.
+    pub(super) fn part(self, bytes: u64) -> String {
+        format!("{self}.at-{bytes}")
+    }
+
+    /// How much of it is there, out of a name.
+    pub(super) fn part_of(self, name: &str) -> Option<u64> {
+        let bytes = name.strip_prefix(&self.to_string())?.strip_prefix(".at-")?.parse().ok()?;
+        (self.part(bytes) == name).then_some(bytes)
+    }
 }
 
 #[cfg(test)]
@@ -136,6 +123,9 @@ mod tests {
         ] {
             assert_eq!(kept.to_string().parse(), Ok(kept), "{kept}");
             assert_eq!(kept.whole().parse::<Kept>(), Err(Foreign));
+            assert_eq!(kept.part(77).parse::<Kept>(), Err(Foreign));
+            assert_eq!(kept.part_of(&kept.part(77)), Some(77));
+            assert_eq!((kept.part_of(&kept.whole()), kept.part_of("x.at-7")), (None, None));
         }
         for foreign in ["", "a.qcow2", "vol-1.farm-1.qcow2", "image-a5.raw", "cascina-x.seed", "lost+found"] {
             assert_eq!(foreign.parse::<Kept>(), Err(Foreign), "{foreign}");

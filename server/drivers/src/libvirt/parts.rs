@@ -10,9 +10,7 @@ use super::names::Kept;
 use super::network::bridge;
 use super::storage::{New, Store};
 use super::trouble::{Trouble, never};
-use super::xml::{
-    Accelerator, CpuShares, Disk, Domain, FilterRef, Format, Kernel, Layer, Marks, Media, Nic, Port, Serial, Target,
-};
+use super::xml::{CpuShares, Disk, Domain, FilterRef, Format, Kernel, Layer, Marks, Media, Nic, Port, Serial, Target};
 use crate::{GuestSpec, NetworkSpec, VolumeAt};
 use cascina_core::id::RouterId;
 use cascina_core::state::Guest;
@@ -25,12 +23,7 @@ const PUBLIC_MTU: u16 = 1500;
 
 impl Site {
     /// Without disks and ports.
-    pub(super) fn domain(
-        &self,
-        connect: &Connect,
-        spec: &GuestSpec,
-        before: Option<&Marks>,
-    ) -> Result<Domain, Trouble> {
+    pub(super) fn domain(&self, spec: &GuestSpec, before: Option<&Marks>) -> Result<Domain, Trouble> {
         let settings = self.settings();
         Ok(Domain {
             marks: Marks {
@@ -42,10 +35,11 @@ impl Site {
                 mac: spec.mac,
                 rebooted: before.and_then(|marks| marks.rebooted),
                 revision: before.and_then(|marks| marks.revision),
+                arriving: false,
             },
             vcpus: spec.size.vcpus,
             memory: spec.size.memory,
-            accelerator: self.accelerator(connect)?,
+            accelerator: self.accelerator()?,
             machine: settings.machine.clone(),
             shares: if settings.cpu_shares { CpuShares::ByVcpus } else { CpuShares::Unsaid },
             kernel: None,
@@ -167,26 +161,10 @@ impl Site {
         let volume = listed.map(|kept| store.find_whole(kept)).transpose()?.flatten();
         volume.ok_or(Trouble::NoSnapshot(id))
     }
-
-    pub(super) fn accelerator(&self, connect: &Connect) -> Result<Accelerator, Trouble> {
-        use super::settings::Acceleration;
-        let has_kvm = || connect.get_domain_capabilities(None, Some("x86_64"), None, Some("kvm"), 0).is_ok();
-        Ok(match self.settings().accelerator {
-            Acceleration::Kvm => Accelerator::Kvm,
-            Acceleration::Tcg => Accelerator::Tcg,
-            Acceleration::Auto => {
-                if has_kvm() {
-                    Accelerator::Kvm
-                } else {
-                    Accelerator::Tcg
-                }
-            }
-        })
-    }
 }
 
 /// The image that a disk is laid over: one of ours, whose name says its format.
-fn backing_of(volume: &StorageVol) -> Result<Option<Layer>, Trouble> {
+pub(super) fn backing_of(volume: &StorageVol) -> Result<Option<Layer>, Trouble> {
     let xml = volume.get_xml_desc(0)?;
     let unreadable = |why: String| Trouble::Unreadable { what: "a volume".into(), why };
     let document = roxmltree::Document::parse(&xml).map_err(|error| unreadable(error.to_string()))?;

@@ -101,7 +101,8 @@ impl Site {
         }
     }
 
-    pub(super) fn probe_router(&self, guest: Guest) -> Result<(), Trouble> {
+    /// Its revision, if the router has all that goes with it.
+    pub(super) fn probe_router(&self, guest: Guest) -> Result<u64, Trouble> {
         let connect = self.link.quick()?;
         let here = self.needed(&connect, guest)?;
         if !here.is_active()? {
@@ -112,12 +113,14 @@ impl Site {
         };
         let ran = self.run(&here, APPLY, &["-p"], &[])?;
         if ran.code != 0 {
-            return Err(not_now(format!("{guest} is not as it was configured: {}", ran.complaint())));
+            return Err(Trouble::Drift(format!("{guest} is not as it was configured: {}", ran.complaint())));
         }
         let Ran { out, .. } = &ran;
         match String::from_utf8_lossy(out).trim().parse::<u64>() {
-            Ok(there) if there == wanted => Ok(()),
-            Ok(there) => Err(not_now(format!("{guest} has revision {there} of its configuration, not {wanted}"))),
+            Ok(there) if there == wanted => Ok(there),
+            Ok(there) => {
+                Err(Trouble::Drift(format!("{guest} has revision {there} of its configuration, not {wanted}")))
+            }
             Err(_) => Err(not_now(format!("{guest} does not say which configuration it has"))),
         }
     }

@@ -13,7 +13,7 @@ impl Site {
         let connect = self.link.quick()?;
         let mut samples = Vec::new();
         for here in self.all_here(&connect)? {
-            if here.is_active()? {
+            if here.is_active()? && !here.seen.marks.arriving {
                 // One that ended meanwhile has nothing to tell.
                 samples.extend(sample(&here).ok());
             }

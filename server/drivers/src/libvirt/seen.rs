@@ -9,7 +9,7 @@ use virt_sys as sys;
 
 use super::driver::Site;
 use super::trouble::{Trouble, found};
-use super::xml::{Marks, Serial, domain_name, guest_of};
+use super::xml::{Marks, NAMESPACE, Serial, domain_name, guest_of};
 use crate::GuestState;
 use cascina_core::state::Guest;
 
@@ -66,6 +66,14 @@ pub(super) struct Here {
 impl Here {
     /// As it will be when it is started again; running guests may have less.
     fn new(domain: Domain) -> Result<Option<Here>, Trouble> {
+        // While one comes, libvirt tells nothing else of it before it is all there, and has everybody wait.
+        if let Some((sys::VIR_DOMAIN_PAUSED, _)) = found(domain.get_state())? {
+            let kind = i32::try_from(sys::VIR_DOMAIN_METADATA_ELEMENT).unwrap_or_default();
+            let marks = domain.get_metadata(kind, Some(NAMESPACE), sys::VIR_DOMAIN_AFFECT_CONFIG);
+            if let Some(marks) = marks.ok().and_then(|xml| Marks::read(&xml).ok()).filter(|marks| marks.arriving) {
+                return Ok(Some(Here { domain, seen: Seen { marks, has_port: false, disks: Vec::new() } }));
+            }
+        }
         match found(domain.get_xml_desc(sys::VIR_DOMAIN_XML_INACTIVE))? {
             Some(xml) => Ok(Some(Here { seen: Seen::read(&xml)?, domain })),
             None => Ok(None),
@@ -86,15 +94,15 @@ impl Here {
     }
 
     pub(super) fn state(&self) -> Result<Option<GuestState>, Trouble> {
-        // `get_state` of the binding does not tell errors.
-        let Some(info) = found(self.domain.get_info())? else { return Ok(None) };
-        Ok(Some(match info.state {
+        let Some((state, reason)) = found(self.domain.get_state())? else { return Ok(None) };
+        if self.seen.marks.arriving {
+            return Ok(Some(GuestState::Staged));
+        }
+        Ok(Some(match state {
             sys::VIR_DOMAIN_CRASHED => GuestState::Crashed,
             sys::VIR_DOMAIN_SHUTOFF if !self.seen.has_port => GuestState::Staged,
-            sys::VIR_DOMAIN_SHUTOFF => match self.domain.get_state()? {
-                (_, reason) if is_crash(reason) => GuestState::Crashed,
-                _ => GuestState::Stopped,
-            },
+            sys::VIR_DOMAIN_SHUTOFF if is_crash(reason) => GuestState::Crashed,
+            sys::VIR_DOMAIN_SHUTOFF => GuestState::Stopped,
             _ => GuestState::Running,
         }))
     }
@@ -140,7 +148,7 @@ impl Site {
     pub(super) fn holder(&self, connect: &Connect, volume: VolumeId) -> Result<Option<Here>, Trouble> {
         for here in self.all_here(connect)? {
             let has = here.seen.volumes().any(|id| id == volume);
-            if has || here.is_active()? && here.live()?.volumes().any(|id| id == volume) {
+            if has || !here.seen.marks.arriving && here.is_active()? && here.live()?.volumes().any(|id| id == volume) {
                 return Ok(Some(here));
             }
         }

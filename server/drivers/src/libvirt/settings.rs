@@ -30,6 +30,9 @@ pub struct LibvirtSettings {
     pub unsafe_disks: bool,
     /// On this machine: the image called `debian` is `debian.qcow2`, `debian.raw` or `debian.img` in it.
     pub images: PathBuf,
+    /// Images of larger disks are refused.
+    #[serde(default = "most_image")]
+    pub most_image_gib: u64,
     /// The store of each class.
     pub classes: BTreeMap<Name, ClassSettings>,
     /// On this machine: of the appliance that is a farm's router.
@@ -128,6 +131,10 @@ pub struct PeerSettings {
     /// To which guests are sent, such as `tcp://10.99.0.12`; else what the host says its name is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migrate: Option<String>,
+    /// To which disks are sent that are a host's own, such as `tcp://10.99.0.12:49300`; else where guests are,
+    /// on a port that libvirt chooses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disks: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -138,6 +145,8 @@ pub enum SettingsError {
     Missing { field: &'static str, path: PathBuf, why: String },
     #[error("`machine` is `{0}`: letters, digits, `.`, `-` and `_` only")]
     Machine(String),
+    #[error("`most_image_gib` is {0}; allowed: 1 to 65536")]
+    ImageSize(u64),
     #[error("`calls_per_host` must be 1 at least")]
     Calls,
     #[error("segment {segment} is too large for the uplink: its `base` and segment must not exceed {most}")]
@@ -164,6 +173,10 @@ fn stop_grace() -> u64 {
 
 fn consoles() -> PathBuf {
     "/var/log/cascina".into()
+}
+
+fn most_image() -> u64 {
+    256
 }
 
 fn calls_per_host() -> usize {
@@ -193,11 +206,19 @@ impl LibvirtSettings {
         if self.machine.is_empty() || !self.machine.chars().all(plain) {
             return Err(SettingsError::Machine(self.machine.chars().take(64).collect()));
         }
+        if !(1..=65_536).contains(&self.most_image_gib) {
+            return Err(SettingsError::ImageSize(self.most_image_gib));
+        }
         if self.calls_per_host == 0 { Err(SettingsError::Calls) } else { Ok(()) }
     }
 
     pub(super) fn stop_grace(&self) -> Duration {
         Duration::from_secs(self.stop_grace_seconds)
+    }
+
+    /// In bytes.
+    pub(super) fn most_image(&self) -> u64 {
+        self.most_image_gib.saturating_mul(1 << 30)
     }
 
     pub(super) fn throttle(&self) -> Throttle {
@@ -239,6 +260,7 @@ mod tests {
             settings.check().unwrap_err()
         };
         assert_eq!(with(|settings| settings.calls_per_host = 0), SettingsError::Calls);
+        assert_eq!(with(|settings| settings.most_image_gib = 0), SettingsError::ImageSize(0));
         assert!(matches!(with(|settings| settings.machine = "pc'".into()), SettingsError::Machine(_)));
         assert!(matches!(with(|settings| settings.consoles = "/a/../b".into()), SettingsError::Path { .. }));
         assert!(matches!(with(|settings| settings.images = "/nowhere/at/all".into()), SettingsError::Missing { .. }));

@@ -12,16 +12,17 @@ use virt::stream::Stream;
 
 use super::driver::Site;
 use super::link::Open;
+use super::migrate::Reading;
 use super::names::Kept;
 use super::trouble::{Trouble, found, never, not_now};
 use super::xml::{Element, Format, Layer, Media};
 
 /// As much as one message of libvirt's carries.
-const PIECE: usize = 256 << 10;
+pub(super) const PIECE: usize = 256 << 10;
 
 pub(super) struct Store {
     pub(super) pool: StoragePool,
-    open: Arc<Open>,
+    pub(super) open: Arc<Open>,
     site: Site,
     /// All hosts of the class have the same.
     pub(super) shared: bool,
@@ -184,7 +185,12 @@ impl Store {
     }
 
     pub(super) fn set_whole(&self, kept: Kept) -> Result<(), Trouble> {
-        let mark = New { name: kept.whole(), bytes: 0, format: Format::Raw, backing: None, mode: "0644" };
+        self.make_mark(&kept.whole())
+    }
+
+    /// A volume that says something by being there.
+    pub(super) fn make_mark(&self, name: &str) -> Result<(), Trouble> {
+        let mark = New { name: name.into(), bytes: 0, format: Format::Raw, backing: None, mode: "0644" };
         if self.known(&mark.name)?.is_none() {
             self.make(&mark)?;
         }
@@ -229,6 +235,10 @@ impl Store {
                     Ok(0) => return Ok(total),
                     Ok(read) => read,
                     Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                    // It comes from another host.
+                    Err(error) if error.kind() == std::io::ErrorKind::ConnectionAborted => {
+                        return Err(not_now(format!("what was to be written did not come: {error}")));
+                    }
                     Err(error) => return Err(never(format!("what was to be written cannot be read: {error}"))),
                 };
                 let mut rest = &room[..read];
@@ -251,6 +261,13 @@ impl Store {
                 Err(trouble)
             }
         }
+    }
+
+    /// All that is in the volume's file.
+    pub(super) fn reading(&self, volume: &StorageVol) -> Result<Reading, Trouble> {
+        let stream = Stream::new(&self.open, 0)?;
+        volume.download(&stream, 0, 0, 0)?;
+        Ok(Reading::new(stream))
     }
 
     pub(super) fn download(&self, volume: &StorageVol, from: u64, most: u64) -> Result<Vec<u8>, Trouble> {

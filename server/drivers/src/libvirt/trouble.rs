@@ -5,7 +5,7 @@ use cascina_core::name::Name;
 use cascina_core::state::Guest;
 use virt::error::{Error, ErrorDomain, ErrorNumber};
 
-use super::xml::{MarksError, TargetError, XmlError};
+use super::xml::{CapabilitiesError, MarksError, TargetError, XmlError};
 use crate::router::PlanError;
 use crate::{DriverError, HostRef};
 
@@ -39,6 +39,8 @@ pub(super) enum Trouble {
     Device(#[from] TargetError),
     #[error(transparent)]
     Xml(#[from] XmlError),
+    #[error(transparent)]
+    Host(#[from] CapabilitiesError),
     #[error("the marks of a domain cannot be read: {0}")]
     Marks(#[from] MarksError),
     #[error("what libvirt says of {what} cannot be read: {why}")]
@@ -49,6 +51,9 @@ pub(super) enum Trouble {
     #[error("{0}")]
     Never(String),
 
+    /// A router is not as it was told.
+    #[error("{0}")]
+    Drift(String),
     /// As above, of what may be otherwise soon.
     #[error("{0}")]
     NotNow(String),
@@ -76,18 +81,21 @@ impl Trouble {
     /// Asking again may help.
     pub(super) fn is_passing(&self) -> bool {
         match self {
-            Trouble::NotNow(_) | Trouble::Died(_) => true,
+            Trouble::NotNow(_) | Trouble::Drift(_) | Trouble::Died(_) => true,
             Trouble::Libvirt(error) => is_passing(error),
             _ => false,
         }
     }
 
     pub(super) fn of(self, host: &HostRef, call: &'static str) -> DriverError {
-        let (host, passing) = (host.name.clone(), self.is_passing());
+        let (host, passing, differs) = (host.name.clone(), self.is_passing(), matches!(self, Trouble::Drift(_)));
         let why = match self {
             Trouble::Libvirt(error) => format!("libvirt says: {}", error.message()),
             other => other.to_string(),
         };
+        if differs {
+            return DriverError::Differs { host, call, why };
+        }
         match passing {
             true => DriverError::Unreachable { host, call, why },
             false => DriverError::Refused { host, call, why },

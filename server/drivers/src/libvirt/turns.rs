@@ -20,6 +20,10 @@ pub(super) enum Key {
     Guest(Guest),
     Volume(VolumeId),
     Snapshot(SnapshotId),
+    /// Images on the host with this uri.
+    Images(String),
+    /// A file that is read all through.
+    Check(String),
 }
 
 /// What the call must have for itself. Calls that only look need nothing.
@@ -36,7 +40,7 @@ pub(super) fn keys(host: &HostRef, call: &HostCall) -> BTreeSet<Key> {
         HostCall::Migrate { spec, to } => {
             [Key::Network(to.uri.clone(), spec.network), network(spec.network), Key::Guest(spec.guest)].into()
         }
-        HostCall::StageDisk { spec, image } => {
+        HostCall::StageDisk { spec, image, .. } => {
             let snapshot = super::image::snapshot_of(image).and_then(Result::ok).map(Key::Snapshot);
             [Key::Guest(spec.guest)].into_iter().chain(snapshot).collect()
         }
@@ -60,6 +64,8 @@ pub(super) fn keys(host: &HostRef, call: &HostCall) -> BTreeSet<Key> {
             [Key::Snapshot(*snapshot), of].into()
         }
         HostCall::RemoveSnapshot { snapshot, .. } => [Key::Snapshot(*snapshot)].into(),
+        HostCall::CheckImage { image, .. } => [Key::Check(image.clone())].into(),
+        HostCall::CopyImage { .. } | HostCall::DropImage { .. } => [Key::Images(host.uri.clone())].into(),
         HostCall::ProbeRouter { .. }
         | HostCall::Console { .. }
         | HostCall::Stored { .. }

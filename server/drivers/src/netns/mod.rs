@@ -85,7 +85,7 @@ impl Site {
             HostCall::DefineNetwork { network } => self.define_network(network).await?,
             HostCall::RemoveNetwork { network } => self.remove_network(network).await?,
             HostCall::ApplyFirewall { network, revision, .. } => self.note_firewall(network, revision).await?,
-            HostCall::StageDisk { spec, image } => self.stage(spec, &image).await?,
+            HostCall::StageDisk { spec, image, .. } => self.stage(spec, &image).await?,
             HostCall::Boot { spec } => self.boot(spec).await?,
             HostCall::Stop { guest } => self.stop(router_id(guest)?).await?,
             HostCall::Reboot { guest, operation } => self.reboot(router_id(guest)?, operation).await?,
@@ -93,7 +93,9 @@ impl Site {
             HostCall::ApplyRouter { guest, revision, config } => {
                 self.apply_router(router_id(guest)?, revision, config).await?;
             }
-            HostCall::ProbeRouter { guest } => self.probe_router(router_id(guest)?).await?,
+            HostCall::ProbeRouter { guest } => {
+                return Ok(Reply::Revision(self.probe_router(router_id(guest)?).await?));
+            }
             HostCall::Console { guest } => {
                 // It has none; but who asks should know that there is nobody to have one.
                 self.records.router(router_id(guest)?).await?.ok_or(Trouble::NoRouter(guest))?;

@@ -72,7 +72,8 @@ impl Site {
         }
     }
 
-    pub(super) async fn probe_router(&self, id: RouterId) -> Result<(), Trouble> {
+    /// Its revision, if the router has all that goes with it.
+    pub(super) async fn probe_router(&self, id: RouterId) -> Result<u64, Trouble> {
         let _turn = self.lock(Key::Router(id)).await;
         let guest = Guest::Router(id);
         let record = self.records.router(id).await?.ok_or(Trouble::NoRouter(guest))?;
@@ -94,7 +95,7 @@ impl Site {
             return Err(Trouble::Drift(ended.said()));
         }
         match ended.stdout.trim() == given.revision.to_string() {
-            true => Ok(()),
+            true => Ok(given.revision),
             false => {
                 let found: String = ended.stdout.trim().chars().take(20).collect();
                 Err(Trouble::Drift(format!("it has revision {found} and not {}", given.revision)))
@@ -119,7 +120,7 @@ impl Site {
             };
             guests.push(FoundGuest { guest: spec.guest, farm: spec.farm, state, volumes: Vec::new() });
         }
-        Ok(Inventory { guests, networks: networks.collect() })
+        Ok(Inventory { guests, networks: networks.collect(), images: None })
     }
 }
 

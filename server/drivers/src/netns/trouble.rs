@@ -92,6 +92,9 @@ impl Trouble {
 
     pub(super) fn of(self, host: &HostRef, call: &'static str) -> DriverError {
         let (host, why) = (host.name.clone(), self.to_string());
+        if matches!(self, Trouble::Drift(_) | Trouble::NotConfigured(_)) {
+            return DriverError::Differs { host, call, why };
+        }
         match self.is_passing() {
             true => DriverError::Unreachable { host, call, why },
             false => DriverError::Refused { host, call, why },

@@ -87,7 +87,15 @@ routes_there() {
 }
 
 ruleset_there() {
-    "$nft" list table inet router && "$nft" list table arp router
+    "$nft" list ruleset
+}
+
+# Interfaces with their MTU, as lines of `mtu`.
+links_there() {
+    "$ip" -o link show | while read -r _ link _ _ mtu _; do
+        link=${link%:}
+        echo "${link%%@*} $mtu"
+    done
 }
 
 # ---- checks: nothing is changed --------------------------------------------------------------
@@ -119,13 +127,19 @@ check() {
     for file in addresses routes mtu nat; do
         check_lines "$file"
     done
-    for link in lan wan; do
-        if grep -qs "^$link " "$set/addresses" "$set/mtu" "$set/routes"; then
-            "$ip" link show dev "$link" >/dev/null 2>&1 || fail 1 "there is no interface \`$link\`"
-        fi
+    links=$(links_there)
+    for file in addresses mtu routes; do
+        while read -r link rest; do
+            case "$nl$links" in
+                *"$nl$link "*) ;;
+                *) fail 1 "there is no interface \`$link\`" ;;
+            esac
+        done <"$set/$file"
     done
     # What it runs with has been looked at. The ruleset is a transaction, and checked when it is made.
-    cmp -s "$set/dnsmasq.conf" "$state/served.conf" ||
+    same=1
+    cmp -s "$set/dnsmasq.conf" "$state/served.conf" || same=
+    [ -n "$same" ] ||
         said=$("$dnsmasq" --test --conf-file="$set/dnsmasq.conf" --addn-hosts="$set/hosts" \
             --dhcp-hostsfile="$set/leases" 2>&1) || fail 2 "dnsmasq refuses its configuration: $said"
 }
@@ -153,15 +167,24 @@ set_kernel_all() {
     set_kernel ipv4/ip_forward 1
 }
 
+# Lines for `ip`; often there are none.
+change() {
+    [ -z "$1" ] || said=$(printf '%s' "$1" | "$ip" -batch - 2>&1)
+}
+
 # Makes the router be as the set in $1 says, where the one in $2 was applied before: all but dnsmasq.
 # What came of addresses is in `$fresh`. Says why not in `$said`; with 2 if nothing was changed.
 enforce() {
     said=$("$nft" -f "$1/ruleset.nft" 2>&1) || return 2
     said=$(set_kernel_all 2>&1) || return 1
+    # On the outside it answers for the network as which the metadata service sees its own.
+    proxy=0
+    ! grep -q '^lan 169\.254\.169\.254/' "$1/addresses" || proxy=1
+    said=$(set_kernel ipv4/conf/wan/proxy_arp "$proxy" && set_kernel ipv4/neigh/wan/proxy_delay 0 2>&1) || return 1
 
     want=$(cat "$1/addresses") there=$(addresses_there) batch= fresh=
     while read -r link mtu; do
-        batch="${batch}link set dev $link mtu $mtu$nl"
+        has "$links" "$link $mtu" || batch="${batch}link set dev $link mtu $mtu$nl"
     done <"$1/mtu"
     while read -r link address; do
         [ -z "$link" ] || has "$want" "$link $address" || batch="${batch}address del $address dev $link$nl"
@@ -177,7 +200,7 @@ END
     done <<END
 $want
 END
-    said=$(printf '%s' "$batch" | "$ip" -batch - 2>&1) || return 1
+    change "$batch" || return 1
 
     want=$(cat "$1/routes") there=$(routes_there) batch=
     while read -r link to by rest; do
@@ -195,7 +218,7 @@ END
     done <<END
 $want
 END
-    said=$(printf '%s' "$batch" | "$ip" -batch - 2>&1) || return 1
+    change "$batch" || return 1
 
     # Conversations that began by rules which are no more would go on for as long as they like.
     [ -r "$2/nat" ] || return 0
@@ -232,7 +255,7 @@ stop_dnsmasq() {
 
 # It reads `hosts` and `leases` again when it is told to, its configuration only when it starts.
 serve_names() {
-    if dnsmasq_runs && cmp -s "$state/now/dnsmasq.conf" "$state/served.conf"; then
+    if [ -n "$same" ] && dnsmasq_runs; then
         kill -HUP "$number" && return 0
     fi
     stop_dnsmasq
@@ -260,6 +283,7 @@ announce() {
 # As it was before; a router that had nothing yet has nothing to do with the outside.
 go_back() {
     if [ -d "$1" ]; then
+        links=$(links_there)
         enforce "$1" "$2"
     else
         "$ip" -4 address flush dev wan 2>/dev/null
@@ -291,9 +315,11 @@ apply() {
     check
     rm -rf "$state/new" "$state/old"
     mkdir "$state/new" || fail 1 "$state/new cannot be made"
-    for file in revision ruleset.nft dnsmasq.conf hosts leases addresses routes mtu nat; do
-        cat "$set/$file" >"$state/new/$file" || fail 1 "$state/new/$file cannot be written"
-    done
+    (
+        cd "$set" && cp revision ruleset.nft dnsmasq.conf hosts leases addresses routes mtu nat "$state/new" &&
+            # Whoever made them may have kept them to itself; dnsmasq is another.
+            chmod 644 "$state"/new/*
+    ) || fail 1 "$state/new cannot be written"
 
     enforce "$state/new" "$state/now"
     case $? in

@@ -3,6 +3,8 @@
 
 use std::net::Ipv4Addr;
 
+use cascina_core::name::Name;
+
 use super::plan::RouterPlan;
 
 /// Options, one a line.
@@ -46,8 +48,13 @@ pub(super) fn configuration(plan: &RouterPlan) -> String {
 
 /// Names of guests; that by its address is made up by dnsmasq. The first of a line is the reverse.
 pub(super) fn hosts(plan: &RouterPlan) -> String {
-    let line = |(ip, name): &(Ipv4Addr, _)| format!("{ip} {name}\n");
-    plan.names.iter().map(line).collect()
+    plan.names.iter().map(|(ip, name)| format!("{ip} {}\n", within(plan, name))).collect()
+}
+
+/// A name with dots in it would be one of the whole world's if it stood alone: the farm's domain is put behind
+/// it, as dnsmasq does with those that have none.
+pub(super) fn within(plan: &RouterPlan, name: &Name) -> String {
+    if name.as_str().contains('.') { format!("{name}.{}", plan.domain) } else { name.to_string() }
 }
 
 /// Who gets which address. Of a network that is too large to write down, those who have names.

@@ -48,6 +48,12 @@ fn addresses(plan: &RouterPlan) -> String {
         // Some guests take link-local addresses for neighbours, and ask who has this one.
         text += &format!("lan {METADATA}/32\n");
     }
+    if let Some(seen_as) = plan.metadata.and_then(|metadata| metadata.seen_as) {
+        // Its route is why the router answers for this network on the outside, where replies are sent to it.
+        let host = u32::from(plan.lan.address) - u32::from(plan.lan.cidr.network());
+        let address = std::net::Ipv4Addr::from(u32::from(seen_as.network()) + host);
+        text += &format!("lan {address}/{}\n", seen_as.prefix_len());
+    }
     if let Some(wan) = &plan.wan {
         if let Some(own) = wan.address {
             text += &format!("wan {own}/{}\n", wan.prefix);

@@ -23,7 +23,7 @@ pub use domain::{Domain, DomainError};
 pub use files::{Files, Target, render};
 pub use link::{LinkName, LinkNameError};
 pub use plan::{Draft, Lan, Metadata, PlanError, RouterPlan, Wan, is_host_name};
-pub use settings::{MetadataSettings, PublicNetwork, RouterSettings, plan, wan_mac};
+pub use settings::{MetadataSettings, PublicNetwork, RouterSettings, plan, seen_as, wan_mac};
 pub use tar::{disk, tar};
 pub use uci::{Devices, Section, Value, packages};
 

@@ -171,8 +171,12 @@ fn filters(text: &mut String, plan: &RouterPlan) {
 fn arp(text: &mut String, lan: &Lan) {
     let _ = writeln!(text, "table arp router {{");
     guests(text, lan);
-    let mut rules =
-        vec!["iifname != lan accept".to_owned(), "arp saddr ip 0.0.0.0 arp operation request accept".to_owned()];
+    let mut rules = vec![
+        // The outside asks for what the router is seen as there, and has no business with the rest.
+        format!("iifname wan arp daddr ip {} drop", lan.cidr),
+        "iifname != lan accept".to_owned(),
+        "arp saddr ip 0.0.0.0 arp operation request accept".to_owned(),
+    ];
     match lan.knows_all() {
         true => rules.push("arp saddr ether . arp saddr ip != @guests drop".into()),
         false => rules.extend([

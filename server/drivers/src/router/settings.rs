@@ -2,13 +2,15 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+use cascina_context::Hostname;
+use cascina_core::name::Name;
 use cascina_core::network::{Mac, RouterConfig};
 use cascina_core::state::Guest;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::domain::Domain;
-use super::plan::{Draft, Lan, Metadata, PlanError, RouterPlan, Wan};
+use super::plan::{Draft, Lan, Metadata, PlanError, RouterPlan, Wan, is_host_name};
 use crate::{GuestSpec, NetworkSpec};
 
 /// A network of elastic IPs.
@@ -111,19 +113,35 @@ pub fn plan(
         closed: settings.closed.clone(),
         mapped: config.mapped.clone(),
         forwards: config.forwards.clone(),
-        names: Vec::new(),
+        names: names(config),
         upstream: settings.upstream.clone(),
         metadata: match &settings.metadata {
             None => None,
-            Some(metadata) => Some(Metadata { to: metadata.to, seen_as: seen_as(metadata, network)? }),
+            Some(metadata) => Some(Metadata { to: metadata.to, seen_as: seen_in(metadata, network)? }),
         },
     })
 }
 
-/// The network of this size and number within the one set aside for it.
-fn seen_as(metadata: &MetadataSettings, network: &NetworkSpec) -> Result<Option<Ipv4Net>, PlanError> {
-    let Some(all) = metadata.seen_as else { return Ok(None) };
-    let none = || PlanError::NoneSeenAs(network.segment);
-    let mut parts = all.subnets(network.cidr.prefix_len()).map_err(|_| none())?;
-    parts.nth(network.segment as usize).map(Some).ok_or_else(none)
+/// What guests call themselves, which is what they were told when they booted. Not what would be the name that
+/// follows from another's address.
+fn names(config: &RouterConfig) -> Vec<(Ipv4Addr, Name)> {
+    let hostname = |name: &Name| Hostname::of(name).as_str().parse().ok();
+    let names = config.names.iter().filter_map(|(ip, name)| Some((*ip, hostname(name)?)));
+    names.filter(|(ip, name)| is_host_name(*ip, name)).collect()
+}
+
+fn seen_in(metadata: &MetadataSettings, network: &NetworkSpec) -> Result<Option<Ipv4Net>, PlanError> {
+    let Some(pool) = metadata.seen_as else { return Ok(None) };
+    let seen = seen_as(pool, network.segment, network.cidr.prefix_len());
+    seen.map(Some).ok_or(PlanError::NoneSeenAs(network.segment))
+}
+
+/// As which network the metadata service sees a farm's: that of the same size and of its segment's number
+/// within the ones set aside for it. None: there are not so many.
+pub fn seen_as(pool: Ipv4Net, segment: u32, prefix: u8) -> Option<Ipv4Net> {
+    let networks = 1u64 << prefix.min(32).checked_sub(pool.prefix_len())?;
+    let size = 1u64 << (32 - prefix.min(32));
+    let first = u64::from(u32::from(pool.network())) + u64::from(segment) * size;
+    let first = u32::try_from(first).ok().filter(|_| u64::from(segment) < networks)?;
+    Ipv4Net::new(Ipv4Addr::from(first), prefix).ok()
 }

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::net::Ipv4Addr;
 
 use super::METADATA;
+use super::dnsmasq;
 use super::files::Files;
 use super::link::LinkName;
 use super::plan::{RouterPlan, protocol_name};
@@ -176,7 +177,7 @@ fn dhcp(plan: &RouterPlan) -> Vec<Section> {
             .option("dns", "1");
     }
     for (number, (ip, name)) in plan.names.iter().enumerate() {
-        uci.section("domain", &format!("name_{number}")).option("name", name).option("ip", ip);
+        uci.section("domain", &format!("name_{number}")).option("name", dnsmasq::within(plan, name)).option("ip", ip);
     }
     uci.0
 }

@@ -38,6 +38,15 @@ pub enum Effect {
     Image {
         image: String,
     },
+    /// So many bytes of one are.
+    ImagePart {
+        image: String,
+        bytes: u64,
+    },
+    /// Nothing of it is.
+    ImageGone {
+        image: String,
+    },
     Network {
         network: NetworkSpec,
     },
@@ -105,6 +114,8 @@ impl Effect {
             Effect::Host { .. }
             | Effect::Lost { .. }
             | Effect::Image { .. }
+            | Effect::ImagePart { .. }
+            | Effect::ImageGone { .. }
             | Effect::Network { .. }
             | Effect::NetworkGone { .. }
             | Effect::Guest { .. }

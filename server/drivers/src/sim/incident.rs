@@ -18,6 +18,8 @@ pub enum Incident {
     PowerCycle { host: Name },
     /// A running guest ends by itself.
     CrashGuest { guest: Guest },
+    /// A running router has nothing any more of what it was told.
+    ForgetRouter { guest: Guest },
 }
 
 /// An incident needs something for it to befall.

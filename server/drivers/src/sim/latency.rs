@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::images;
 use super::machine::Machine;
 use super::rng::Rng;
 use super::state::State;
@@ -15,7 +16,8 @@ pub struct Latencies {
     /// Whatever is only bookkeeping, and what every call takes at least.
     pub call_ms: u64,
     pub network_ms: u64,
-    /// First disk from an image: the image is copied to the host. Every disk from a snapshot: it stays
+    /// First disk from an image: the image is copied to the host. So long takes a GiB of one that is copied
+    /// before a disk needs it. Every disk from a snapshot: it stays
     /// in its store.
     pub copy_ms: u64,
     /// Later disks from it.
@@ -116,7 +118,7 @@ impl Latencies {
             HostCall::RemoveNetwork { network } => {
                 when(machine.is_some_and(|machine| machine.networks.contains_key(network)), self.network_ms)
             }
-            HostCall::StageDisk { spec, image } => {
+            HostCall::StageDisk { spec, image, .. } => {
                 let cached = machine.is_some_and(|machine| machine.images.contains(image));
                 when(guest(&spec.guest).is_none(), if cached { self.clone_ms } else { self.copy_ms })
             }
@@ -158,6 +160,15 @@ impl Latencies {
             }
             HostCall::RemoveSnapshot { snapshot, .. } => {
                 when(state.stores.snapshot(*snapshot).is_some(), self.volume_ms)
+            }
+            HostCall::CopyImage { image, content, .. } => {
+                let bytes = machine.map_or(content.bytes, |machine| images::missing(machine, image, content));
+                when(bytes > 0, images::share_of(self.copy_ms, bytes))
+            }
+            HostCall::CheckImage { .. } => when(true, self.inventory_ms),
+            HostCall::DropImage { image, .. } => {
+                let there = |machine: &Machine| machine.images.contains(image) || machine.parts.contains_key(image);
+                when(machine.is_some_and(there), self.volume_ms)
             }
             HostCall::Console { .. } => when(true, self.console_ms),
             HostCall::Stored { .. } | HostCall::Inventory | HostCall::Describe | HostCall::Sample => {

@@ -16,6 +16,7 @@ use super::answer::{Answer, No, done, never, put};
 use super::attach::may_have_all;
 use super::change::Effect;
 use super::console;
+use super::images::{self, Sizes};
 use super::state::State;
 use super::volumes::FROM_SNAPSHOT;
 use crate::{
@@ -72,6 +73,8 @@ pub struct Machine {
     /// It answers nobody. Its guests go on.
     pub lost: bool,
     pub images: BTreeSet<String>,
+    /// Bytes of images that are not all here.
+    pub parts: BTreeMap<String, u64>,
     pub networks: BTreeMap<NetworkId, NetworkSpec>,
     pub guests: BTreeMap<Guest, SimGuest>,
     /// Revisions of the firewalls that it enforces.
@@ -84,6 +87,7 @@ impl Machine {
             capacity,
             lost: false,
             images: BTreeSet::new(),
+            parts: BTreeMap::new(),
             networks: BTreeMap::new(),
             guests: BTreeMap::new(),
             firewalls: BTreeMap::new(),
@@ -96,12 +100,15 @@ impl Machine {
     }
 
     /// What the call would do and answer now. Changes nothing.
-    pub(super) fn decide(&self, state: &State, call: &HostCall) -> Answer {
+    pub(super) fn decide(&self, state: &State, sizes: &Sizes, call: &HostCall) -> Answer {
         let stores = &state.stores;
         match call {
             HostCall::DefineNetwork { network } => self.define_network(network),
             HostCall::RemoveNetwork { network } => self.remove_network(*network),
-            HostCall::StageDisk { spec, image } => self.stage_disk(state, spec, image),
+            HostCall::StageDisk { spec, image, sha256 } => {
+                images::has_digest(image, *sha256)?;
+                self.stage_disk(state, spec, image)
+            }
             HostCall::Boot { spec } => self.boot(state, spec),
             HostCall::Stop { guest } => self.stop(*guest),
             HostCall::Reboot { guest, operation } => self.reboot(state, *guest, *operation),
@@ -123,6 +130,9 @@ impl Machine {
             HostCall::DetachVolume { guest, volume, at: _ } => self.detach_volume(*guest, *volume),
             HostCall::MakeSnapshot { snapshot, at, of } => self.make_snapshot(stores, *snapshot, at, *of),
             HostCall::RemoveSnapshot { snapshot, at } => stores.remove_snapshot_of(*snapshot, at),
+            HostCall::CheckImage { image, sha256 } => images::check(sizes, image, *sha256),
+            HostCall::CopyImage { image, content, from } => self.copy_image(state, image, content, from.as_ref()),
+            HostCall::DropImage { image, content: _ } => self.drop_image(image),
             HostCall::Console { guest } => {
                 let there = self.guest(*guest)?;
                 let given = there.given.and_then(|number| state.givens.get(number));
@@ -254,7 +264,7 @@ impl Machine {
             return Err(No::NotNow(format!("{guest} does not run")));
         }
         match there.router {
-            Some(_) => done(Vec::new()),
+            Some((revision, _)) => Ok((Vec::new(), Reply::Revision(revision))),
             None => never(format!("{guest} has no configuration")),
         }
     }
@@ -274,6 +284,7 @@ impl Machine {
         Inventory {
             guests: self.guests.values().map(found).collect(),
             networks: self.networks.values().map(network).collect(),
+            images: Some(self.images.iter().map(|image| images::digest(image)).collect()),
         }
     }
 
@@ -283,6 +294,7 @@ impl Machine {
             capacity: self.capacity,
             nodes: Vec::new(),
             accelerated: false,
+            acceleration: None,
             shared_storage: false,
         }
     }
@@ -337,7 +349,15 @@ impl Machine {
             Effect::Host { capacity } => self.capacity = *capacity,
             Effect::Lost { lost } => self.lost = *lost,
             Effect::Image { image } => {
+                self.parts.remove(image);
                 self.images.insert(image.clone());
+            }
+            Effect::ImagePart { image, bytes } => {
+                self.parts.insert(image.clone(), *bytes);
+            }
+            Effect::ImageGone { image } => {
+                self.parts.remove(image);
+                self.images.remove(image);
             }
             Effect::Network { network } => {
                 self.networks.insert(network.id, network.clone());
@@ -352,6 +372,7 @@ impl Machine {
             Effect::Guest { guest } => {
                 // A snapshot stays in its store: nothing is copied for the next guest.
                 if !guest.image.starts_with(FROM_SNAPSHOT) && !self.images.contains(&guest.image) {
+                    self.parts.remove(&guest.image);
                     self.images.insert(guest.image.clone());
                 }
                 self.guests.insert(guest.spec.guest, (**guest).clone());
@@ -375,6 +396,7 @@ impl Machine {
         std::iter::once(Effect::Host { capacity: self.capacity })
             .chain(self.lost.then_some(Effect::Lost { lost: true }))
             .chain(self.images.iter().map(|image| Effect::Image { image: image.clone() }))
+            .chain(self.parts.iter().map(|(image, bytes)| Effect::ImagePart { image: image.clone(), bytes: *bytes }))
             .chain(self.networks.values().map(|network| Effect::Network { network: network.clone() }))
             .chain(
                 self.firewalls

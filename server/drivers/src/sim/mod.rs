@@ -14,6 +14,7 @@ mod driver;
 mod fault;
 mod firewalls;
 mod given;
+mod images;
 mod incident;
 mod journal;
 mod latency;

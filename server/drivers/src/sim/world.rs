@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use cascina_core::id::FarmId;
 use cascina_core::name::Name;
+use cascina_core::network::RouterConfig;
 use cascina_core::snapshot::Disk;
 use cascina_core::state::Guest;
 use cascina_core::units::Size;
@@ -12,6 +13,7 @@ use cascina_core::units::Size;
 use super::answer::No;
 use super::change::{Change, Effect};
 use super::fault::{ArmedRule, CallKind, Fault, Faults, Rule, Subject};
+use super::images::Sizes;
 use super::incident::{Incident, NothingThere};
 use super::latency::Latencies;
 use super::machine::{Machine, SimGuest};
@@ -27,11 +29,18 @@ pub struct Settings {
     /// model that guesses would refuse where the site has more.
     pub default_capacity: Size,
     pub latencies: Latencies,
+    /// How large images are; others have a GiB.
+    pub image_sizes: Sizes,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { seed: 0, default_capacity: Size::new(u32::MAX, u64::MAX, u64::MAX), latencies: Latencies::default() }
+        Settings {
+            seed: 0,
+            default_capacity: Size::new(u32::MAX, u64::MAX, u64::MAX),
+            latencies: Latencies::default(),
+            image_sizes: Sizes::new(),
+        }
     }
 }
 
@@ -165,14 +174,24 @@ impl World {
             Fate::Hang { effect: false } => (changes(Vec::new()), unreachable("it hangs")),
             Fate::Crash { effect: false } => (changes(Vec::new()), unreachable("the connection broke")),
             Fate::Hang { effect: true } => (
-                changes(machine.decide(&self.state, call).map(|(effects, _)| effects).unwrap_or_default()),
+                changes(
+                    machine
+                        .decide(&self.state, &self.settings.image_sizes, call)
+                        .map(|(effects, _)| effects)
+                        .unwrap_or_default(),
+                ),
                 unreachable("it hangs"),
             ),
             Fate::Crash { effect: true } => (
-                changes(machine.decide(&self.state, call).map(|(effects, _)| effects).unwrap_or_default()),
+                changes(
+                    machine
+                        .decide(&self.state, &self.settings.image_sizes, call)
+                        .map(|(effects, _)| effects)
+                        .unwrap_or_default(),
+                ),
                 unreachable("the connection broke"),
             ),
-            Fate::Answer => match machine.decide(&self.state, call) {
+            Fate::Answer => match machine.decide(&self.state, &self.settings.image_sizes, call) {
                 Ok((effects, reply)) => (changes(effects), Ok(reply)),
                 Err(No::Never(why)) => (changes(Vec::new()), refused(why)),
                 Err(No::NotNow(why)) => (changes(Vec::new()), unreachable(&why)),
@@ -219,6 +238,15 @@ impl World {
                 };
                 self.state.hosts.iter().find_map(running).map(|change| vec![change]).ok_or(NothingThere::Guest(*guest))
             }
+            Incident::ForgetRouter { guest } => {
+                let told = |(host, machine): (&Name, &Machine)| {
+                    let found = machine.guests.get(guest).filter(|guest| guest.state == GuestState::Running)?;
+                    let router = found.router.is_some().then(|| Some((0, RouterConfig::default())))?;
+                    let guest = Box::new(SimGuest { router, ..found.clone() });
+                    Some(Effect::Guest { guest }.at(host))
+                };
+                self.state.hosts.iter().find_map(told).map(|change| vec![change]).ok_or(NothingThere::Guest(*guest))
+            }
         }
     }
 
@@ -261,6 +289,12 @@ fn subject(machine: Option<&Machine>, call: &HostCall) -> (Option<Guest>, Option
         | HostCall::MakeVolume { at, .. }
         | HostCall::ResizeVolume { at, .. }
         | HostCall::RemoveVolume { at, .. } => (None, Some(at.farm)),
-        HostCall::Stored { .. } | HostCall::Inventory | HostCall::Describe | HostCall::Sample => (None, None),
+        HostCall::CheckImage { .. }
+        | HostCall::CopyImage { .. }
+        | HostCall::DropImage { .. }
+        | HostCall::Stored { .. }
+        | HostCall::Inventory
+        | HostCall::Describe
+        | HostCall::Sample => (None, None),
     }
 }

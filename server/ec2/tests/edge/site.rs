@@ -104,6 +104,7 @@ impl TestSite {
             call_deadline: Duration::from_millis(300),
             sealer: Sealer::new(&[7; 32]),
             reconcile_every: Duration::from_secs(3600),
+            power: Arc::new(cascina_engine::power::ByHand),
             gates: Vec::new(),
             supply: Default::default(),
             crash_at: None,

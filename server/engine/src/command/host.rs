@@ -9,7 +9,7 @@ use cascina_core::refusal::Refusal;
 use cascina_core::state::Key;
 use cascina_core::units::Size;
 
-use super::{admin, outcome, told};
+use super::{admin, outcome, replica, told};
 use crate::tx::Tx;
 
 pub fn put_class(tx: &mut Tx<'_>, who: &Principal, class: &HostClass) -> Result<Outcome, Refusal> {
@@ -114,6 +114,15 @@ pub fn set_state(
     let row = tx.state().rows.hosts.get(&id).cloned().ok_or_else(|| Refusal::not_found("host", id))?;
     let name = row.name.clone();
     tx.put(Host { state, note: note.map(String::from), updated: tx.now, ..Host::clone(&row) });
+    // Whatever was to happen with it is over; one that is up is what it was before.
+    if tx.state().rows.upkeeps.contains_key(&id) {
+        super::plan::set_upkeep(tx, id, |row| {
+            (row.drain, row.again, row.note) = (None, None, None);
+            if state == HostState::Up {
+                (row.fenced, row.off, row.switch) = (None, None, None);
+            }
+        });
+    }
     let (kind, word) = match state {
         HostState::Up => ("host.up", "takes guests again"),
         HostState::Cordoned => ("host.cordoned", "takes no new guests"),
@@ -133,6 +142,8 @@ pub fn remove(tx: &mut Tx<'_>, who: &Principal, id: HostId) -> Result<Outcome, R
             row.name
         )));
     }
+    replica::forget_host(tx, id);
+    tx.remove(Key::Upkeep(id));
     tx.remove(Key::Host(id));
     tx.tell(told("host.removed", &row.name, format!("host {} removed", row.name)));
     Ok(outcome(&row.name))

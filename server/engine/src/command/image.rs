@@ -9,14 +9,16 @@ use cascina_core::farm::Farm;
 use cascina_core::id::{FarmId, ImageId, InstanceId, SnapshotId, TenantId};
 use cascina_core::image::{Image, ImageState, Title};
 use cascina_core::name::Name;
+use cascina_core::policy::Digest;
 use cascina_core::principal::Principal;
 use cascina_core::refusal::Refusal;
+use cascina_core::site::Site;
 use cascina_core::snapshot::{Disk, Snapshot, SnapshotState};
 use cascina_core::state::{Key, State};
 use cascina_core::tag::Resource;
 use cascina_core::units::Gib;
 
-use super::{Setback, admin, outcome, snapshot, tag, told, usable_farm};
+use super::{Setback, admin, outcome, replica, snapshot, tag, told, usable_farm};
 use crate::tx::{Told, Tx};
 
 /// Farms that one image is shared with.
@@ -81,6 +83,9 @@ fn put(
         source: format!("snapshot:{snapshot}"),
         min_disk: size,
         state,
+        sha256: None,
+        content: None,
+        note: None,
         created: tx.now,
         updated: tx.now,
     });
@@ -221,6 +226,14 @@ pub fn set(tx: &mut Tx<'_>, who: &Principal, id: ImageId, change: &ImageChange) 
     Ok(outcome(id))
 }
 
+/// One that says which digest it must have is launched when it was found to have it.
+pub fn first_state(site: &Site, sha256: Option<Digest>) -> ImageState {
+    match sha256 {
+        Some(_) if site.images.is_some() => ImageState::Pending,
+        _ => ImageState::Available,
+    }
+}
+
 pub fn register(
     tx: &mut Tx<'_>,
     who: &Principal,
@@ -228,6 +241,7 @@ pub fn register(
     tenant: Option<TenantId>,
     source: &str,
     min_disk: Gib,
+    sha256: Option<Digest>,
 ) -> Result<Outcome, Refusal> {
     match tenant {
         None => admin(who, "register images for everybody")?,
@@ -246,7 +260,7 @@ pub fn register(
         return Err(Refusal::Conflict(format!("image {name} exists already")));
     }
     let id = ImageId(tx.number());
-    let (state, now) = (ImageState::Available, tx.now);
+    let (state, now) = (first_state(&tx.state().site(), sha256), tx.now);
     tx.put(Image {
         id,
         name: name.clone(),
@@ -261,6 +275,9 @@ pub fn register(
         source: source.into(),
         min_disk,
         state,
+        sha256,
+        content: None,
+        note: None,
         created: now,
         updated: now,
     });
@@ -285,6 +302,7 @@ pub fn deregister(tx: &mut Tx<'_>, who: &Principal, id: ImageId) -> Result<Outco
         let image = Image::clone(&image);
         tx.put(Image { state: ImageState::Deprecated, snapshot: None, updated: tx.now, ..image });
     } else {
+        replica::forget_image(tx, id);
         tx.remove(Key::Image(id));
     }
     if let Some(farm) = image.farm {

@@ -440,6 +440,7 @@ pub fn change(
     row.terminate_protected = change.terminate_protected.unwrap_or(row.terminate_protected);
     row.stop_protected = change.stop_protected.unwrap_or(row.stop_protected);
     row.on_shutdown = change.on_shutdown.unwrap_or(row.on_shutdown);
+    row.metadata = row.metadata.with(&change.metadata);
     row.updated = tx.now;
     tx.put(row);
     let text = format!("instance of farm {}", farm.name);

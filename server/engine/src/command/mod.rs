@@ -11,14 +11,18 @@ pub mod key_pair;
 pub mod migrate;
 pub mod observed;
 pub mod offer;
+pub mod plan;
 pub mod policy;
 pub mod rebuild;
+pub mod replica;
+pub mod run_move;
 pub mod security_group;
 pub mod site;
 pub mod snapshot;
 pub mod tag;
 pub mod tenant;
 pub mod trial;
+pub mod upkeep;
 pub mod user;
 pub mod volume;
 
@@ -76,6 +80,10 @@ pub fn questions(
         Command::Power { instances, power } => instance::power_questions(state, who, instances, *power),
         Command::MigrateInstance { instance, to } => migrate::questions(state, who, *instance, to.as_ref()),
         Command::RebuildRouter { router, to } => rebuild::questions(state, who, *router, to.as_ref()),
+        Command::ProposePlan { trigger, binding, max_moves } => {
+            plan::questions(state, who, trigger, binding.as_ref(), *max_moves)
+        }
+        Command::RunMove { plan, index } => run_move::questions(state, who, *plan, *index),
         Command::AllocateAddress { farm, .. } => address::questions(state, who, *farm),
         Command::SetInstance { instance, change } => instance::change_questions(state, who, *instance, change),
         Command::CreateVolume { farm, class, size, snapshot, .. } => {
@@ -178,10 +186,15 @@ pub fn apply(
         Command::SetForwards { router, forwards } => Ok(address::set_forwards(tx, who, *router, forwards)?),
         Command::PutFlavor { name, size, deprecated } => Ok(catalog::put_flavor(tx, who, name, *size, *deprecated)?),
         Command::DeleteFlavor { name } => Ok(catalog::delete_flavor(tx, who, name)?),
-        Command::RegisterImage { name, tenant, source, min_disk } => {
-            Ok(image::register(tx, who, name, *tenant, source, *min_disk)?)
+        Command::RegisterImage { name, tenant, source, min_disk, sha256 } => {
+            Ok(image::register(tx, who, name, *tenant, source, *min_disk, *sha256)?)
         }
         Command::DeregisterImage { image } => Ok(image::deregister(tx, who, *image)?),
+        Command::SpreadImage { image, to } => Ok(replica::spread(tx, who, *image, to)?),
+        Command::EvictImage { image, host } => Ok(replica::evict(tx, who, *image, *host)?),
+        Command::ImageChecked { image, found } => Ok(replica::checked(tx, who, *image, found)?),
+        Command::BeginCopies(copies) => replica::begin(tx, who, copies),
+        Command::ReplicaSeen { image, host, seen } => Ok(replica::seen(tx, who, *image, *host, seen)?),
         Command::PutClass(class) => Ok(host::put_class(tx, who, class)?),
         Command::PutShare { name, group, lends } => Ok(host::put_share(tx, who, name, group, *lends)?),
         Command::RecallShare { share, recalled } => Ok(host::recall(tx, who, *share, *recalled)?),
@@ -206,11 +219,23 @@ pub fn apply(
             saga::mend(tx, *operation, *remedy)?;
             Ok(Outcome { subject: operation.to_string(), operation: Some(*operation), ..Outcome::default() })
         }
+        Command::ProposePlan { trigger, binding, .. } => plan::propose(tx, who, trigger, binding.as_ref(), decisions),
+        Command::ApprovePlan { plan } => Ok(plan::approve(tx, who, *plan)?),
+        Command::RejectPlan { plan, note } => Ok(plan::reject(tx, who, *plan, note.as_deref())?),
+        Command::CancelPlan { plan, note } => Ok(plan::cancel(tx, who, *plan, note.as_deref())?),
+        Command::RunMove { plan, index } => run_move::run(tx, who, *plan, *index, decisions),
+        Command::SkipMove { plan, index, why } => Ok(plan::skip(tx, who, *plan, *index, why)?),
+        Command::SettlePlan { plan } => Ok(plan::settle(tx, who, *plan)?),
+        Command::NoteTurn { name, note } => Ok(plan::turn(tx, who, name, note)?),
+        Command::DrainHost { host, workers, note } => Ok(upkeep::drain(tx, who, *host, *workers, note.as_deref())?),
+        Command::FenceHost { host, by } => Ok(upkeep::fence(tx, who, *host, by)?),
+        Command::EndDrain { host } => Ok(plan::end_drain(tx, who, *host)?),
+        Command::Switched { host, switch, error } => Ok(upkeep::switched(tx, who, *host, *switch, error.as_deref())?),
         Command::ApplySite(spec) => Ok(site::apply(tx, who, spec)?),
         Command::HostSeen { host, up, note } => Ok(observed::host(tx, who, *host, *up, note.as_deref())?),
         Command::HostDescribed { host, facts } => Ok(observed::described(tx, who, *host, facts)?),
         Command::InstanceSeen { instance, state, note } => Ok(observed::instance(tx, who, *instance, *state, note)?),
-        Command::RouterSeen { router, up, note } => Ok(observed::router(tx, who, *router, *up, note)?),
+        Command::RouterSeen { router, found, note } => Ok(observed::router(tx, who, *router, *found, note)?),
         Command::Sweep => Ok(observed::sweep(tx, who)?),
     }
 }

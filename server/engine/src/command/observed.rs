@@ -1,6 +1,6 @@
 //! What was found to be true: by the reconciler, and by the passing of time.
 
-use cascina_core::command::Outcome;
+use cascina_core::command::{Outcome, RouterFound};
 use cascina_core::farm::{Farm, FarmState};
 use cascina_core::host::{Host, HostFacts, HostState};
 use cascina_core::id::{HostId, InstanceId, NetworkId, ReceiptId, RouterId, VolumeId};
@@ -24,11 +24,20 @@ const SWEEP: usize = 500;
 pub fn host(tx: &mut Tx<'_>, who: &Principal, id: HostId, up: bool, note: Option<&str>) -> Result<Outcome, Refusal> {
     admin(who, "report hosts")?;
     let row = tx.state().rows.hosts.get(&id).cloned().ok_or_else(|| Refusal::not_found("host", id))?;
+    let upkeep = tx.state().rows.upkeeps.get(&id).cloned();
+    let fenced = upkeep.as_ref().is_some_and(|upkeep| upkeep.fenced.is_some());
     let state = match (row.state, up) {
+        // What was started elsewhere is taken off it first, and a person says when it is good again.
+        (HostState::Down, true) if fenced => HostState::Cordoned,
+        (HostState::Down, true) if upkeep.is_some_and(|upkeep| upkeep.drain.is_some()) => HostState::Draining,
         (HostState::Down | HostState::Enrolling, true) => HostState::Up,
-        (HostState::Up | HostState::Enrolling, false) => HostState::Down,
+        (HostState::Up | HostState::Enrolling | HostState::Draining, false) => HostState::Down,
         _ => return Ok(outcome(&row.name)),
     };
+    if fenced {
+        super::plan::set_upkeep(tx, id, |row| row.fenced = None);
+    }
+    let note = if state == HostState::Cordoned { Some("it was fenced, and answers again; uncordon it") } else { note };
     tx.put(Host { state, note: note.map(String::from), updated: tx.now, ..Host::clone(&row) });
     let (kind, word) = if up { ("host.up", "answers again") } else { ("host.down", "does not answer") };
     tx.tell(told(kind, &row.name, format!("host {} {word}", row.name)));
@@ -109,15 +118,37 @@ fn busy(state: &State, farm: &cascina_core::id::FarmId, id: InstanceId) -> bool 
         .any(|operation| state.rows.operations.get(&operation).is_some_and(|row| row.instances.contains(&id)))
 }
 
-pub fn router(tx: &mut Tx<'_>, who: &Principal, id: RouterId, up: bool, note: &str) -> Result<Outcome, Refusal> {
+pub fn router(
+    tx: &mut Tx<'_>,
+    who: &Principal,
+    id: RouterId,
+    found: RouterFound,
+    note: &str,
+) -> Result<Outcome, Refusal> {
     admin(who, "report routers")?;
     let row = tx.state().rows.routers.get(&id).cloned().ok_or_else(|| Refusal::not_found("router", id))?;
     let farm = tx.state().rows.farms.get(&row.farm).map(|farm| Farm::clone(farm));
     let Some(mut farm) = farm.filter(|farm| farm.state.is_usable()) else { return Ok(outcome(id)) };
-    if up || tx.state().indexes.operations_by_farm.of(&farm.id).any(|_| true) {
+    if tx.state().indexes.operations_by_farm.of(&farm.id).any(|_| true) {
         return Ok(outcome(id));
     }
-    let operation = instance_run::operation(tx, SagaKind::RouterApply, &farm, Vec::new(), 0);
+    let mut router = VRouter { updated: tx.now, ..VRouter::clone(&row) };
+    let (saga, kind) = match found {
+        RouterFound::Gone => (SagaKind::RouterApply, "router.down"),
+        RouterFound::Other { .. } => (SagaKind::RouterApply, "router.drifted"),
+        RouterFound::Silent => (SagaKind::RouterRestart, "router.silent"),
+    };
+    match found {
+        RouterFound::Gone | RouterFound::Silent => router.state = RouterState::Down,
+        RouterFound::Other { revision } => {
+            // A newer one than was ever wanted is of a time before these rows were put back from a copy. It
+            // takes none that is older.
+            let has = revision.unwrap_or(0);
+            router.desired_revision = router.desired_revision.max(has.saturating_add(u64::from(has > 0)));
+            router.applied_revision = has;
+        }
+    }
+    let operation = instance_run::operation(tx, saga, &farm, Vec::new(), 0);
     farm.state = FarmState::Degraded;
     farm.note = Some(format!("router: {note}"));
     farm.updated = tx.now;
@@ -125,9 +156,9 @@ pub fn router(tx: &mut Tx<'_>, who: &Principal, id: RouterId, up: bool, note: &s
         tenant: Some(farm.tenant),
         farm: Some(farm.id),
         operation: Some(operation.id),
-        ..told("router.down", id, format!("router of farm {}: {note}", farm.name))
+        ..told(kind, id, format!("router of farm {}: {note}", farm.name))
     };
-    tx.put(VRouter { state: RouterState::Down, updated: tx.now, ..VRouter::clone(&row) });
+    tx.put(router);
     tx.put(farm);
     tx.tell(told);
     let operation = saga::begin(tx, operation, Answer::Nothing);

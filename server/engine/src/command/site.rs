@@ -10,7 +10,8 @@ use cascina_core::principal::Principal;
 use cascina_core::refusal::Refusal;
 use cascina_core::site::{Site, SiteSpec};
 
-use super::{admin, outcome, told};
+use super::image::first_state;
+use super::{admin, outcome, replica, told};
 use crate::tx::Tx;
 
 /// In the spec, a host's `share` is the position (from 1) of its share in `spec.shares`, 0 the site.
@@ -52,10 +53,20 @@ pub fn apply(tx: &mut Tx<'_>, who: &Principal, spec: &SiteSpec) -> Result<Outcom
     for image in &spec.images {
         let old = tx.state().indexes.image_names.get(&(None, image.name.clone())).copied();
         let row = old.and_then(|id| tx.state().rows.images.get(&id).cloned());
-        if row.as_ref().is_none_or(|old| (&old.source, old.min_disk) != (&image.source, image.min_disk)) {
+        let given = |row: &Image| (row.source.clone(), row.min_disk, row.sha256);
+        if row.as_ref().is_none_or(|old| given(old) != given(image)) {
             let id = old.unwrap_or_else(|| ImageId(tx.number()));
-            let created = row.map_or(tx.now, |old| old.created);
-            tx.put(Image { id, tenant: None, created, updated: tx.now, ..image.clone() });
+            let created = row.as_ref().map_or(tx.now, |old| old.created);
+            let mut new = Image { id, tenant: None, created, updated: tx.now, ..image.clone() };
+            match row.filter(|old| (&old.source, old.sha256) == (&image.source, image.sha256)) {
+                // Of the same file as much is known as before.
+                Some(old) => (new.state, new.content, new.note) = (old.state, old.content.clone(), old.note.clone()),
+                None => {
+                    replica::forget_image(tx, id);
+                    new.state = first_state(&spec.site, image.sha256);
+                }
+            }
+            tx.put(new);
             changes += 1;
         }
     }

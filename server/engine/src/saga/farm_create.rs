@@ -20,7 +20,7 @@ use super::belongings;
 use super::executor::drop_holds;
 use super::identity::{create_identity, remove_identity};
 use super::instance_run::{place_items, took};
-use super::{Answer, Errand, Saga, StepError, Work, errands, instance_run, site_calls};
+use super::{Answer, Errand, Saga, StepError, Work, errands, instance_run, names_apply, site_calls};
 use crate::command::security_group;
 use crate::tx::Tx;
 use crate::verdict::{self, Party};
@@ -104,7 +104,7 @@ impl Saga for FarmCreate {
             }
             Step::StageRouter => router(|state, row| {
                 let spec = site_calls::router_spec(state, row)?;
-                Ok(vec![HostCall::StageDisk { spec, image: site_calls::ROUTER_IMAGE.into() }])
+                Ok(vec![HostCall::StageDisk { spec, image: site_calls::ROUTER_IMAGE.into(), sha256: None }])
             }),
             Step::BootRouter => {
                 router(|state, row| Ok(vec![HostCall::Boot { spec: site_calls::router_spec(state, row)? }]))
@@ -131,7 +131,10 @@ impl Saga for FarmCreate {
             Step::StageInstances => {
                 site_calls::for_instances(state, &operation.instances, |row| site_calls::stage(state, row))
             }
-            Step::BootInstances => site_calls::boot(state, operation.farm, &operation.instances),
+            Step::BootInstances => {
+                let work = site_calls::boot(state, operation.farm, &operation.instances)?;
+                Ok(names_apply::along(state, operation.farm, work))
+            }
         }
     }
 
@@ -169,14 +172,18 @@ impl Saga for FarmCreate {
             }
             Step::PlaceInstances => place_instances(tx, operation, &answer),
             Step::StageInstances => instance_run::staged(tx, operation, &answer),
-            Step::BootInstances => instance_run::booted(tx, operation, &answer),
+            Step::BootInstances => {
+                let answer = names_apply::noted(tx, operation.farm, answer);
+                instance_run::booted(tx, operation, &answer)
+            }
             Step::Activate => {
                 let mut farm = farm(tx.state(), operation)?;
                 drop_holds(tx, operation.id);
                 farm.state = FarmState::Active;
                 farm.note = None;
                 farm.updated = tx.now;
-                tx.put(farm);
+                tx.put(farm.clone());
+                names_apply::begin(tx, &farm);
                 Ok(None)
             }
         }
@@ -341,6 +348,7 @@ fn place_router(tx: &mut Tx<'_>, operation: &Operation, answer: &Answer) -> Resu
         class: site.router_class.clone(),
         size: site.router_size,
         host: Some(host),
+        bound_for: None,
         state: RouterState::Pending,
         forwards: Vec::new(),
         desired_revision: 1,

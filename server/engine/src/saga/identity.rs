@@ -114,7 +114,9 @@ pub fn remove_tenant(tx: &mut Tx<'_>, tenant: TenantId) {
     let scope = Scope::Tenant(tenant);
     let bindings = rows.bindings.values().filter(|row| row.scope == scope).map(|row| Key::Binding(row.id));
     let images = rows.images.values().filter(|row| row.tenant == Some(tenant)).map(|row| Key::Image(row.id));
-    let own: Vec<Key> = quotas.chain(bindings).chain(images).collect();
+    let copies =
+        rows.replicas.keys().filter(|id| rows.images.get(&id.image).is_some_and(|image| image.tenant == Some(tenant)));
+    let own: Vec<Key> = quotas.chain(bindings).chain(copies.map(|id| Key::ImageReplica(*id))).chain(images).collect();
     for key in own {
         tx.remove(key);
     }

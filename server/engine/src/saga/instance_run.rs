@@ -15,7 +15,7 @@ use cascina_core::tag::Resource;
 use cascina_core::units::Size;
 use cascina_core::volume::{Attachment, AttachmentState, Volume, VolumeState};
 
-use super::{Answer, Saga, StepError, Work, executor, firewall_apply, site_calls};
+use super::{Answer, Saga, StepError, Work, executor, firewall_apply, names_apply, site_calls};
 use crate::command::{key_pair, security_group, tag, volume};
 use crate::tx::Tx;
 use crate::verdict;
@@ -137,6 +137,9 @@ pub fn place_items(
     }
     let on = made.iter().filter_map(|id| tx.state().rows.instances.get(id)).filter_map(|row| row.host).collect();
     firewall_apply::members_changed(tx, farm, &on);
+    if !made.is_empty() {
+        names_apply::changed(tx, farm.id);
+    }
     Ok(made)
 }
 
@@ -190,6 +193,7 @@ fn new_instance(
         terminate_protected: launch.terminate_protected,
         stop_protected: launch.stop_protected,
         on_shutdown: launch.on_shutdown,
+        metadata: launch.metadata,
         client_token: launch.client_token.clone(),
         launched: tx.now,
         created: tx.now,
@@ -356,9 +360,8 @@ pub fn set(tx: &mut Tx<'_>, id: InstanceId, state: InstanceState, note: Option<S
 /// Nothing of these is left on any host: they are over.
 pub fn forget(tx: &mut Tx<'_>, instances: &[InstanceId], why: &str) {
     let first = instances.iter().find_map(|id| tx.state().rows.instances.get(id).filter(|row| row.is_live()));
-    if let Some(farm) = first.map(|row| row.farm) {
-        firewall_apply::bump(tx, farm);
-    }
+    let Some(farm) = first.map(|row| row.farm) else { return };
+    firewall_apply::bump(tx, farm);
     for id in instances {
         if tx.state().rows.instances.get(id).is_some_and(|row| row.is_live()) {
             set(tx, *id, InstanceState::Terminated, Some(why.into()));
@@ -366,6 +369,7 @@ pub fn forget(tx: &mut Tx<'_>, instances: &[InstanceId], why: &str) {
             tx.remove(Key::UserData(*id));
         }
     }
+    names_apply::changed(tx, farm);
 }
 
 /// An operation on instances of one farm.

@@ -14,9 +14,13 @@ pub mod firewall_apply;
 pub mod identity;
 pub mod instance_migrate;
 pub mod instance_power;
+pub mod instance_restart;
 pub mod instance_run;
 pub mod instance_terminate;
+pub mod names_apply;
 pub mod router_apply;
+pub mod router_move;
+pub mod router_restart;
 pub(crate) mod site_calls;
 pub mod snapshot;
 pub mod volume;
@@ -162,6 +166,8 @@ pub fn script(kind: SagaKind) -> Script {
         SagaKind::InstanceMigrate => of::<instance_migrate::InstanceMigrate>(kind),
         SagaKind::InstanceTerminate => of::<instance_terminate::InstanceTerminate>(kind),
         SagaKind::RouterApply => of::<router_apply::RouterApply>(kind),
+        SagaKind::RouterRestart => of::<router_restart::RouterRestart>(kind),
+        SagaKind::NamesApply => of::<names_apply::NamesApply>(kind),
         SagaKind::FirewallApply => of::<firewall_apply::FirewallApply>(kind),
         SagaKind::VolumeCreate => of::<volume::VolumeCreate>(kind),
         SagaKind::VolumeAttach => of::<attachment::VolumeAttach>(kind),
@@ -170,6 +176,8 @@ pub fn script(kind: SagaKind) -> Script {
         SagaKind::VolumeDelete => of::<volume::VolumeDelete>(kind),
         SagaKind::SnapshotCreate => of::<snapshot::SnapshotCreate>(kind),
         SagaKind::SnapshotDelete => of::<snapshot::SnapshotDelete>(kind),
+        SagaKind::RouterMove => of::<router_move::RouterMove>(kind),
+        SagaKind::InstanceRestart => of::<instance_restart::InstanceRestart>(kind),
     }
 }
 

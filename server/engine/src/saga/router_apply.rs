@@ -4,7 +4,7 @@
 use cascina_core::farm::{Farm, FarmState};
 use cascina_core::id::FarmId;
 use cascina_core::network::{RouterState, VRouter};
-use cascina_core::operation::Operation;
+use cascina_core::operation::{Operation, OperationState, SagaKind};
 use cascina_core::state::State;
 use cascina_drivers::HostCall;
 
@@ -39,14 +39,23 @@ pub fn applied(tx: &mut Tx<'_>, farm: FarmId, answer: &Answer) -> Result<u64, St
     Ok(given)
 }
 
+/// It is being made anew elsewhere: it gets what it should do there, and must not come up here meanwhile.
+fn is_moving(state: &State, farm: FarmId) -> bool {
+    let mut under_way =
+        state.indexes.operations_by_farm.pairs(&farm).filter(|(_, saga)| **saga == SagaKind::RouterMove);
+    under_way.any(|(id, _)| state.rows.operations.get(&id).is_some_and(|row| row.state != OperationState::Stuck))
+}
+
 impl Saga for RouterApply {
     type Step = Step;
     const VERSION: u32 = 1;
     const PIVOT: Step = Step::Begin;
+    const WAITS: Option<Step> = Some(Step::Begin);
     const STEPS: &'static [(Step, &'static str)] = &[(Step::Begin, "begin"), (Step::Apply, "apply")];
 
     fn act(step: Step, state: &State, operation: &Operation) -> Result<Work, StepError> {
         match step {
+            Step::Begin if is_moving(state, operation.farm) => Ok(Work::Wait),
             Step::Begin => Ok(Work::Nothing),
             Step::Apply => site_calls::ensure_router(state, operation.farm),
         }
@@ -58,20 +67,23 @@ impl Saga for RouterApply {
         operation: &mut Operation,
         answer: Answer,
     ) -> Result<Option<String>, StepError> {
-        errands(&answer)?;
         match step {
-            Step::Begin => Ok(None),
-            Step::Apply => {
-                let given = applied(tx, operation.farm, &answer)?;
-                let farm = tx.state().rows.farms.get(&operation.farm).map(|row| Farm::clone(row));
-                if let Some(mut farm) = farm.filter(|farm| farm.state == FarmState::Degraded) {
-                    farm.state = FarmState::Active;
-                    farm.note = None;
-                    farm.updated = tx.now;
-                    tx.put(farm);
-                }
-                Ok(Some(format!("revision {given}")))
-            }
+            Step::Begin => errands(&answer).map(|()| None),
+            Step::Apply => repaired(tx, operation, &answer),
         }
     }
+}
+
+/// The farm's router is there and does what it should: nothing is missing any more.
+pub fn repaired(tx: &mut Tx<'_>, operation: &Operation, answer: &Answer) -> Result<Option<String>, StepError> {
+    errands(answer)?;
+    let given = applied(tx, operation.farm, answer)?;
+    let farm = tx.state().rows.farms.get(&operation.farm).map(|row| Farm::clone(row));
+    if let Some(mut farm) = farm.filter(|farm| farm.state == FarmState::Degraded) {
+        farm.state = FarmState::Active;
+        farm.note = None;
+        farm.updated = tx.now;
+        tx.put(farm);
+    }
+    Ok(Some(format!("revision {given}")))
 }

@@ -106,6 +106,8 @@ pub fn router_config(state: &State, router: &VRouter) -> RouterConfig {
             None => {}
         }
     }
+    let live = state.indexes.instances_by_farm.with(&router.farm).filter(|row| row.is_live());
+    config.names = live.map(|row| (row.ip, row.name.clone())).collect();
     config
 }
 
@@ -162,11 +164,11 @@ pub fn for_instances(
 }
 
 pub fn stage(state: &State, instance: &Instance) -> Result<Vec<HostCall>, StepError> {
-    let source = state
+    let (source, sha256) = state
         .rows
         .images
         .get(&instance.image)
-        .map(|image| image.source.clone())
+        .map(|image| (image.source.clone(), image.sha256))
         .ok_or_else(|| StepError::Final(format!("image {} is gone", instance.image)))?;
     let mut calls = vec![define_network(network(state, instance.farm)?)];
     // Volumes that come with it.
@@ -175,7 +177,7 @@ pub fn stage(state: &State, instance: &Instance) -> Result<Vec<HostCall>, StepEr
             calls.push(super::volume::make(volume));
         }
     }
-    calls.push(HostCall::StageDisk { spec: instance_spec(state, instance)?, image: source });
+    calls.push(HostCall::StageDisk { spec: instance_spec(state, instance)?, image: source, sha256 });
     Ok(calls)
 }
 
@@ -218,14 +220,20 @@ pub fn destroy_instances(state: &State, farm: FarmId, ids: &[InstanceId]) -> Wor
 /// Destroys the router, and takes the network off its host unless instances need it.
 pub fn destroy_router(state: &State, farm: FarmId) -> Work {
     let Ok(router) = router(state, farm) else { return Work::Nothing };
-    let Some(host) = router.host.and_then(|on| host(state, on).ok()) else { return Work::Nothing };
     let guest = Guest::Router(router.id);
-    let mut calls = vec![HostCall::Destroy { guest }];
-    let stays = farm_guests_on(state, farm, host.id).any(|other| other != guest);
-    if !stays {
-        calls.push(HostCall::RemoveNetwork { network: router.network });
-    }
-    Work::Errands(vec![Errand { host, guest: Some(guest), calls }])
+    // One whose move was given up half-way may be on either.
+    let hosts = router.host.into_iter().chain(router.bound_for).filter_map(|on| host(state, on).ok());
+    let errands: Vec<_> = hosts
+        .map(|host| {
+            let mut calls = vec![HostCall::Destroy { guest }];
+            let stays = farm_guests_on(state, farm, host.id).any(|other| other != guest);
+            if !stays {
+                calls.push(HostCall::RemoveNetwork { network: router.network });
+            }
+            Errand { host, guest: Some(guest), calls }
+        })
+        .collect();
+    if errands.is_empty() { Work::Nothing } else { Work::Errands(errands) }
 }
 
 pub fn farm_guests_on(state: &State, farm: FarmId, host: HostId) -> impl Iterator<Item = Guest> + '_ {
@@ -238,8 +246,13 @@ pub fn farm_guests_on(state: &State, farm: FarmId, host: HostId) -> impl Iterato
 
 /// Everything that makes the farm's router be there, run, and do what it should.
 pub fn ensure_router(state: &State, farm: FarmId) -> Result<Work, StepError> {
+    let on = router(state, farm)?.host.ok_or_else(|| StepError::Final(format!("router of {farm} has no host")))?;
+    ensure_router_on(state, farm, on)
+}
+
+/// … on this host.
+pub fn ensure_router_on(state: &State, farm: FarmId, on: HostId) -> Result<Work, StepError> {
     let row = router(state, farm)?;
-    let on = row.host.ok_or_else(|| StepError::Final(format!("router of {farm} has no host")))?;
     let spec = router_spec(state, row)?;
     let guest = spec.guest;
     Ok(Work::Errands(vec![Errand {
@@ -247,7 +260,7 @@ pub fn ensure_router(state: &State, farm: FarmId) -> Result<Work, StepError> {
         guest: Some(guest),
         calls: vec![
             define_network(network(state, farm)?),
-            HostCall::StageDisk { spec: spec.clone(), image: ROUTER_IMAGE.into() },
+            HostCall::StageDisk { spec: spec.clone(), image: ROUTER_IMAGE.into(), sha256: None },
             HostCall::Boot { spec },
             HostCall::ApplyRouter { guest, revision: row.desired_revision, config: router_config(state, row) },
             HostCall::ProbeRouter { guest },

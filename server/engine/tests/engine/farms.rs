@@ -91,8 +91,10 @@ async fn an_elastic_ip_moves_and_comes_off_with_its_instance() {
     });
     let outcome = site.submit(Command::Power { instances: vec![instance], power: Power::Terminate }).await.unwrap();
     assert_eq!(site.wait(outcome.operation.unwrap()).await.state, OperationState::Done);
+    site.engine.read(|state| assert_eq!(state.rows.addresses[&address].target(), None));
+    // Of the address at once, and soon after that the name is gone.
+    site.quiet(farm).await;
     site.engine.read(|state| {
-        assert_eq!(state.rows.addresses[&address].target(), None);
         let router = state.rows.routers.values().next().unwrap();
         assert_eq!(router.applied_revision, router.desired_revision, "the router was told");
     });

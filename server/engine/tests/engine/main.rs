@@ -5,5 +5,6 @@ mod farms;
 mod groups;
 mod images;
 mod races;
+mod routers;
 mod site;
 mod volumes;

@@ -144,6 +144,17 @@ impl TestSite {
     }
 
     /// Asks, and waits until what follows is done.
+    /// Waits until nothing moves in a farm.
+    pub async fn quiet(&self, farm: FarmId) {
+        for _ in 0..1000 {
+            if self.engine.read(|state| state.indexes.operations_by_farm.of(&farm).next().is_none()) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{farm} does not come to rest");
+    }
+
     pub async fn make(&self, command: Command) -> Outcome {
         let outcome = self.submit(command).await.unwrap();
         if let Some(operation) = outcome.operation {
@@ -200,6 +211,7 @@ async fn start(folder: &tempfile::TempDir, hosts: &SimDriver, public: u8, polici
         sealer: cascina_engine::seal::Sealer::new(&[7; 32]),
         call_deadline: Duration::from_millis(300),
         reconcile_every: Duration::from_secs(3600),
+        power: Arc::new(cascina_engine::power::ByHand),
         gates: Vec::new(),
         supply: Default::default(),
         crash_at: None,

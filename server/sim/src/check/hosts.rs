@@ -91,5 +91,7 @@ fn wanted(state: &State, router: &VRouter) -> RouterConfig {
             None => {}
         }
     }
+    let live = state.rows.instances.values().filter(|row| row.farm == router.farm && row.is_live());
+    config.names = live.map(|row| (row.ip, row.name.clone())).collect();
     config
 }

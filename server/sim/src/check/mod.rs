@@ -4,8 +4,10 @@ pub mod acknowledged;
 pub mod empty;
 pub mod guests;
 pub mod hosts;
+pub mod images;
 pub mod log;
 pub mod operations;
+pub mod plans;
 pub mod state;
 pub mod stores;
 

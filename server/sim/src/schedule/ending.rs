@@ -69,6 +69,8 @@ impl Play {
         let mut moves = self.moves();
         while self.sim.now < until {
             self.pass(STEP_MS)?;
+            // A host that cannot be emptied is tried again and again.
+            self.return_hosts();
             if !self.sim.is_quiet() || moves != self.moves() {
                 (rounds, moves) = (self.sim.rounds, self.moves());
             }
@@ -106,8 +108,10 @@ impl Play {
     fn check_at_rest(&self) -> Result<(), Broken> {
         self.must(check::state::check(self.state()))?;
         self.must(check::operations::check(self.state()))?;
+        self.must(check::plans::check(self.state()))?;
         self.must(check::hosts::check(self.state(), &self.sim.world))?;
         self.must(check::stores::check(self.state(), &self.sim.world))?;
+        self.must(check::images::check(self.state(), &self.sim.world))?;
         self.must(check::guests::check(self.state(), &self.sim.world))?;
         self.must(check::acknowledged::check(self.state(), &self.sim.books.log, &self.heard))?;
         self.must(check::log::check(self.state(), &self.sim.books.log))

@@ -63,7 +63,13 @@ pub fn catalog(play: &mut Play) {
         2 => {
             let tenant = play.pick(|state| state.rows.tenants.keys().copied().collect());
             let min_disk = Gib(play.chance.below(8));
-            Command::RegisterImage { name: play.name("image-"), tenant, source: "own.qcow2".into(), min_disk }
+            Command::RegisterImage {
+                name: play.name("image-"),
+                tenant,
+                source: "own.qcow2".into(),
+                min_disk,
+                sha256: None,
+            }
         }
         _ => match play.pick(|state| state.rows.images.keys().copied().collect()) {
             Some(image) => Command::DeregisterImage { image },

@@ -5,6 +5,7 @@ use cascina_core::id::{FarmId, ImageId};
 use cascina_core::image::Title;
 use cascina_core::instance::InstanceState;
 use cascina_core::name::Name;
+use cascina_core::replica::ReplicaId;
 use cascina_core::snapshot::SnapshotState;
 
 use super::farms::tenant_of;
@@ -67,6 +68,21 @@ pub fn deregister(play: &mut Play) {
     if let Some((image, farm)) = image(play) {
         let tenant = tenant_of(play.state(), farm);
         play.ask_for(tenant, Command::DeregisterImage { image });
+    }
+}
+
+/// To all hosts that should have it, or to some host.
+pub fn spread(play: &mut Play) {
+    let Some(image) = play.pick(|state| state.rows.images.keys().copied().collect()) else { return };
+    let host = play.pick(|state| state.rows.hosts.keys().copied().collect());
+    let to = host.filter(|_| play.chance.permille(500)).into_iter().collect();
+    play.ask(Command::SpreadImage { image, to });
+}
+
+pub fn evict(play: &mut Play) {
+    let copy = play.pick(|state| state.rows.replicas.keys().copied().collect());
+    if let Some(ReplicaId { image, host }) = copy {
+        play.ask(Command::EvictImage { image, host });
     }
 }
 

@@ -7,6 +7,7 @@ use cascina_core::command::Command;
 use cascina_core::id::FarmId;
 use cascina_core::instance::InstanceState;
 use cascina_core::launch::{InstanceChange, Launch, NewVolume, OnShutdown};
+use cascina_core::metadata::{MetadataChange, MetadataOptions, MetadataTokens};
 use cascina_core::snapshot::SnapshotState;
 use cascina_core::units::Gib;
 use cascina_core::volume::VolumeKind;
@@ -37,10 +38,16 @@ pub fn launch(play: &mut Play, farm: FarmId) -> Launch {
         terminate_protected: play.chance.permille(100),
         stop_protected: play.chance.permille(100),
         on_shutdown: if play.chance.permille(300) { OnShutdown::Terminate } else { OnShutdown::Stop },
+        metadata: metadata(play),
         tags: tags(play),
         volume_tags: tags(play),
         client_token: play.chance.permille(100).then(|| "token".into()),
     }
+}
+
+fn metadata(play: &mut Play) -> MetadataOptions {
+    let tokens = if play.chance.permille(200) { MetadataTokens::Required } else { MetadataTokens::Optional };
+    MetadataOptions { enabled: play.chance.permille(900), tokens, ..MetadataOptions::default() }
 }
 
 fn bytes(play: &mut Play) -> Arc<[u8]> {
@@ -95,6 +102,10 @@ pub fn change(play: &mut Play) {
         terminate_protected: play.chance.permille(300).then(|| play.chance.permille(300)),
         stop_protected: play.chance.permille(300).then(|| play.chance.permille(300)),
         on_shutdown: shutdown.filter(|_| play.chance.permille(300)),
+        metadata: MetadataChange {
+            enabled: play.chance.permille(100).then(|| play.chance.permille(500)),
+            ..MetadataChange::default()
+        },
         flavor: play.chance.pick(&flavors).map(name).filter(|_| play.chance.permille(if stopped { 400 } else { 50 })),
         delete_on_termination: device.map(|device| (device, play.chance.permille(500))).into_iter().collect(),
     };

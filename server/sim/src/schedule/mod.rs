@@ -11,6 +11,7 @@ mod houses;
 mod images;
 mod launches;
 mod many;
+mod plans;
 mod play;
 mod rules;
 mod site;

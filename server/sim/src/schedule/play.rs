@@ -8,13 +8,14 @@ use cascina_core::command::Command;
 use cascina_core::id::{InstanceId, TenantId};
 use cascina_core::name::Name;
 use cascina_core::principal::{Principal, Role};
+use cascina_core::spread::{Bounds, ImageCare};
 use cascina_core::state::State;
 use cascina_drivers::sim::Latencies;
 use cascina_engine::Idempotency;
 use serde::Serialize;
 
 use super::site::{bindings, small_site};
-use super::{addresses, belongings, disks, farms, groups, houses, images, launches, rules, tenants, trouble};
+use super::{addresses, belongings, disks, farms, groups, houses, images, launches, plans, rules, tenants, trouble};
 use crate::books::Keep;
 use crate::chance::Chance;
 use crate::client::{Answered, Heard, Request};
@@ -120,6 +121,8 @@ const DISKS: Actions = &[
     (12, images::of_snapshot),
     (10, images::set),
     (10, images::deregister),
+    (10, images::spread),
+    (10, images::evict),
 ];
 
 const GUESTS: Actions = &[
@@ -137,7 +140,16 @@ const GUESTS: Actions = &[
 const TROUBLES: Actions =
     &[(45, trouble::faults), (30, trouble::hosts), (15, trouble::guests), (20, trouble::crash), (8, trouble::disk)];
 
-const ACTIONS: [Actions; 4] = [GENERAL, DISKS, GUESTS, TROUBLES];
+const PLANS: Actions = &[
+    (20, plans::foolish),
+    (8, plans::propose),
+    (25, plans::judge),
+    (8, plans::drain),
+    (15, plans::fence),
+    (8, Play::return_hosts),
+];
+
+const ACTIONS: [Actions; 5] = [GENERAL, DISKS, GUESTS, TROUBLES, PLANS];
 
 pub struct Play {
     pub sim: Simulation,
@@ -185,9 +197,13 @@ fn play_once(policies: &Policies, seed: u64, options: &Options) -> Result<Summar
         Points::Never => Crashes::none(),
         Points::At(point, times) => Crashes::at(point, times),
     };
+    let mut site = small_site();
+    // Sometimes nobody looks after images, sometimes only those go anywhere that somebody asks for.
+    let care = ImageCare { spread: chance.permille(600), bounds: Bounds { per_source: 1, in_all: 4 } };
+    site.site.images = chance.permille(700).then_some(care);
     let setup = Setup {
         seed: chance.number(),
-        site: small_site(),
+        site,
         bindings: bindings(),
         policies: policies.clone(),
         // Slow hosts, with much under way at a time, or quick ones, with which more can be done.
@@ -208,7 +224,13 @@ fn play_once(policies: &Policies, seed: u64, options: &Options) -> Result<Summar
     let narrow = chance.permille(600);
     let more = if narrow { [2, 5, 10] } else { [1, 1, 4] };
     let often = |chance: &mut Chance| chance.pick(&more).unwrap_or(1);
-    let factors = [if narrow { 2 } else { 1 }, often(&mut chance), often(&mut chance), chance.between((1, 3))];
+    let factors = [
+        if narrow { 2 } else { 1 },
+        often(&mut chance),
+        often(&mut chance),
+        chance.between((1, 3)),
+        chance.pick(&[0, 1, 3, 8]).unwrap_or(1),
+    ];
     let mut play = Play { sim, chance, narrow, factors, named: 0, heard: Vec::new(), unheard: Vec::new() };
     let actions = options.actions.unwrap_or(actions);
     match play.through(actions) {

@@ -6,6 +6,7 @@ use cascina_core::host::{ClassKind, Host, HostClass, HostState, Share};
 use cascina_core::id::{HostId, ShareId};
 use cascina_core::image::Image;
 use cascina_core::name::Name;
+use cascina_core::plan::Rules;
 use cascina_core::policy::Hook;
 use cascina_core::site::{Site, SiteSpec};
 use cascina_core::units::{Gib, Size, Timestamp};
@@ -38,6 +39,22 @@ pub fn small_site() -> SiteSpec {
             receipt_ms: 200_000,
             // Longer than any schedule lasts, so that what was acknowledged can be looked up at its end.
             retention_ms: 12 * 3_600_000,
+            rules: Rules {
+                total: 3,
+                per_host: 2,
+                cooldown_ms: 20_000,
+                moves_a_day: 20,
+                least_gain_permille: 0,
+                gib_per_permille: u32::MAX,
+                auto_moves: 6,
+                auto_gib: 10_000,
+                auto_stops: 2,
+                notice_ms: 20_000,
+                lasts_ms: 600_000,
+                migrate_workers: true,
+                restart_workers: true,
+                ..Rules::default()
+            },
             ..Site::default()
         },
         classes: vec![class("services", ClassKind::Services, 1000), class("workers", ClassKind::Workers, 1000)],

@@ -7,7 +7,7 @@ use cascina_drivers::sim::{CallKind, Fault, Incident, Probability, Rule};
 
 use super::play::Play;
 
-const CALLS: [CallKind; 19] = [
+const CALLS: [CallKind; 22] = [
     CallKind::DefineNetwork,
     CallKind::RemoveNetwork,
     CallKind::StageDisk,
@@ -25,6 +25,9 @@ const CALLS: [CallKind; 19] = [
     CallKind::DetachVolume,
     CallKind::MakeSnapshot,
     CallKind::RemoveSnapshot,
+    CallKind::CheckImage,
+    CallKind::CopyImage,
+    CallKind::DropImage,
     CallKind::Stored,
     CallKind::Inventory,
 ];
@@ -92,7 +95,8 @@ pub fn guests(play: &mut Play) {
         .map(|guest| guest.spec.guest)
         .collect();
     if let Some(guest) = play.chance.pick(&running) {
-        strike(play, &Incident::CrashGuest { guest });
+        let forgets = matches!(guest, Guest::Router(_)) && play.chance.permille(500);
+        strike(play, &if forgets { Incident::ForgetRouter { guest } } else { Incident::CrashGuest { guest } });
     }
 }
 

@@ -58,6 +58,24 @@ impl Workers {
         (used, hosts)
     }
 
+    /// Of what they have, in parts: free of one resource, and of no use, since too little of the other is free
+    /// beside it; the worse of both. And vCPUs of hosts without guests.
+    pub fn stranded(&self, view: &ClusterView) -> (f64, u64) {
+        let Some(class) = view.class_number(&self.class) else { return Default::default() };
+        let (mut vcpus, mut memory, mut idle) = (0.0, 0.0, 0u64);
+        for row in (0..view.len()).filter(|row| view.class[*row] == class) {
+            let all = (f64::from(view.vcpus[row].max(1)), f64::from(view.memory_mib[row].max(1)));
+            let free = (f64::from(view.vcpus_free[row]), f64::from(view.memory_free_mib[row]));
+            vcpus += (free.0 - free.1 * all.0 / all.1).max(0.0);
+            memory += (free.1 - free.0 * all.1 / all.0).max(0.0);
+            if view.vcpus_free[row] == view.vcpus[row] {
+                idle += u64::from(view.vcpus[row]);
+            }
+        }
+        let part = |part: f64, whole: u64| if whole == 0 { 0.0 } else { part / whole as f64 };
+        (part(vcpus, self.capacity.vcpus).max(part(memory, self.capacity.memory_mib)), idle)
+    }
+
     pub fn share(&self, used: Capacity) -> Share {
         let part = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
         Share { vcpus: part(used.vcpus, self.capacity.vcpus), memory: part(used.memory_mib, self.capacity.memory_mib) }

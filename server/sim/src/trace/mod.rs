@@ -7,6 +7,7 @@ mod csv;
 mod drawn;
 mod generator;
 mod measure;
+mod plot;
 mod replay;
 mod report;
 mod site;
@@ -15,9 +16,10 @@ mod tests;
 
 pub use csv::TraceError;
 pub use generator::{Mixture, generate};
+pub use plot::plots;
 pub use replay::{Mode, Replay, ReplayError, replay};
-pub use report::{Facts, PolicyReport, Report, Share};
-pub use site::{hosts_of, prepared};
+pub use report::{Facts, PolicyReport, Report, Sample, Share};
+pub use site::{hosts_of, prepared, reallocating};
 
 use cascina_core::units::Size;
 

@@ -4,7 +4,7 @@
 //! them all, so they are spread over farms, each of a tenant of its own, without limits and of every
 //! owner's group.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use cascina_core::command::{Command, NewBinding, NewFarm, NewInstances, Outcome, Power};
@@ -13,6 +13,7 @@ use cascina_core::farm::FarmState;
 use cascina_core::id::{FarmId, InstanceId};
 use cascina_core::launch::Launch;
 use cascina_core::name::Name;
+use cascina_core::plan::{MoveState, Step};
 use cascina_core::refusal::Refusal;
 use cascina_core::site::SiteSpec;
 use cascina_core::units::Timestamp;
@@ -20,8 +21,8 @@ use cascina_drivers::sim::Latencies;
 
 use super::drawn::{Capacity, draw};
 use super::measure::Workers;
-use super::report::{Facts, PolicyReport, Share, Stand};
-use super::site::{FARM, IMAGE, flavor_name, prepared};
+use super::report::{Facts, PolicyReport, Sample, Share, Stand};
+use super::site::{FARM, IMAGE, flavor_name, prepared, reallocating};
 use super::{Trace, TraceRequest};
 use crate::books::Keep;
 use crate::client::{Heard, Request, RequestId};
@@ -57,6 +58,8 @@ pub struct Replay<'a> {
     pub bindings: Vec<NewBinding>,
     pub policies: &'a Policies,
     pub latencies: Latencies,
+    /// How long a request that finds no room waits for some; 0: it goes away at once.
+    pub patience_s: u64,
     pub stopwatch: Option<Stopwatch>,
 }
 
@@ -88,6 +91,9 @@ pub fn replay(what: &Replay<'_>) -> Result<(Facts, PolicyReport), ReplayError> {
     Ok(run.report(took))
 }
 
+/// Whom a request got, and the place of its farm.
+type Came = (InstanceId, usize);
+
 struct Run<'a> {
     trace: &'a Trace,
     sim: Simulation,
@@ -103,7 +109,22 @@ struct Run<'a> {
     since: Timestamp,
     sum: (f64, f64),
     began: Timestamp,
+    /// Stranded parts and idle vCPUs, times milliseconds.
+    wasted: (f64, f64),
+    patience_ms: u64,
+    /// Who waits since when: position in the trace.
+    waiting: VecDeque<(Timestamp, usize)>,
+    waited_ms: u64,
+    /// Asked and got, in vCPU-seconds, by owner.
+    owners: [(f64, f64); OWNERS],
+    sample_ms: u64,
+    next_sample: Timestamp,
 }
+
+/// Traces do not say whose requests are; they are dealt out to so many owners in turn.
+const OWNERS: usize = 8;
+/// Points of a plot.
+const SAMPLES: u64 = 240;
 
 impl<'a> Run<'a> {
     fn new(what: &Replay<'a>) -> Result<Run<'a>, ReplayError> {
@@ -125,7 +146,7 @@ impl<'a> Run<'a> {
         let farms = most / FARM + 1;
         let mut sim = Simulation::new(Setup {
             seed: what.seed,
-            site: prepared(what.site.clone(), trace, farms),
+            site: reallocating(prepared(what.site.clone(), trace, farms), &what.bindings),
             bindings: what.bindings.clone(),
             policies: what.policies.clone(),
             latencies: what.latencies.clone(),
@@ -155,7 +176,27 @@ impl<'a> Run<'a> {
         let report = PolicyReport { policy: what.policy.clone(), ..PolicyReport::default() };
         let farms = vec![(FarmId(0), 0); farms];
         let (asked, requests, sum) = (Capacity::default(), 0, (0.0, 0.0));
-        Ok(Run { trace, sim, workers, coming, farms, asked, requests, report, facts, since: now, sum, began: now })
+        Ok(Run {
+            trace,
+            sim,
+            workers,
+            coming,
+            farms,
+            asked,
+            requests,
+            report,
+            facts,
+            since: now,
+            sum,
+            began: now,
+            wasted: (0.0, 0.0),
+            patience_ms: what.patience_s.saturating_mul(1000),
+            waiting: VecDeque::new(),
+            waited_ms: 0,
+            owners: [(0.0, 0.0); OWNERS],
+            sample_ms: 0,
+            next_sample: now,
+        })
     }
 
     /// Tenants without limits, and their farms.
@@ -218,8 +259,38 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Asks for one guest. Gives it if it was placed, with its farm.
-    fn ask(&mut self, which: usize) -> Result<Option<(InstanceId, usize)>, ReplayError> {
+    /// Asks for one guest. Gives it if it was placed, with its farm; otherwise it waits, if it may.
+    fn ask(&mut self, which: usize) -> Result<Option<Came>, ReplayError> {
+        self.requests += 1;
+        self.asked.add(self.trace.requests[which].size());
+        self.owe(which).0 += self.core_seconds(which);
+        self.try_to(which, None)
+    }
+
+    /// vCPU-seconds that it is there for, if it leaves.
+    fn core_seconds(&self, which: usize) -> f64 {
+        let request = &self.trace.requests[which];
+        let stays = request.depart_s.map_or(86_400, |depart| depart.saturating_sub(request.arrive_s));
+        f64::from(request.size().vcpus.0) * stays as f64
+    }
+
+    fn owe(&mut self, which: usize) -> &mut (f64, f64) {
+        &mut self.owners[which % OWNERS]
+    }
+
+    /// Once more, for those who wait, the first first.
+    fn retry(&mut self) -> Result<Vec<(usize, Came)>, ReplayError> {
+        let mut came = Vec::new();
+        for _ in 0..self.waiting.len() {
+            let Some((since, which)) = self.waiting.pop_front() else { break };
+            if let Some(guest) = self.try_to(which, Some(since))? {
+                came.push((which, guest));
+            }
+        }
+        Ok(came)
+    }
+
+    fn try_to(&mut self, which: usize, since: Option<Timestamp>) -> Result<Option<Came>, ReplayError> {
         let size = self.trace.requests[which].size();
         let emptiest = self.farms.iter().enumerate().min_by_key(|(_, (_, guests))| *guests);
         let Some((place, (farm, _))) = emptiest else { return Err(unready("there is no farm")) };
@@ -235,10 +306,16 @@ impl<'a> Run<'a> {
         };
         let id = self.sim.submit(Request::admin(Command::RunInstances { farm: *farm, ask }));
         let heard = self.answer_to(id)?;
-        self.requests += 1;
-        self.asked.add(size);
         let placed = match heard {
             Heard::Done(outcome) => outcome.instances.first().copied(),
+            Heard::Refused(Refusal::NoHost { .. })
+                if self.workers.holds(size)
+                    && self.sim.now < since.unwrap_or(self.sim.now).plus_ms(self.patience_ms) =>
+            {
+                let since = since.unwrap_or(self.sim.now);
+                self.waiting.push_back((since, which));
+                None
+            }
             Heard::Refused(refusal) => {
                 let reason = self.reason(&self.trace.requests[which], &refusal);
                 *self.report.refused.entry(reason).or_default() += 1;
@@ -253,6 +330,12 @@ impl<'a> Run<'a> {
         if placed.is_some() {
             self.report.placed += 1;
             self.farms[place].1 += 1;
+            let got = self.core_seconds(which);
+            self.owe(which).1 += got;
+            if let Some(since) = since {
+                self.report.waited += 1;
+                self.waited_ms += self.sim.now.0 - since.0;
+            }
         }
         self.look();
         Ok(placed.map(|id| (id, place)))
@@ -284,7 +367,33 @@ impl<'a> Run<'a> {
         self.report.lower_bound = self.report.lower_bound.max(self.workers.lower_bound(used));
         let passed = (self.sim.now.0 - self.since.0) as f64;
         self.sum = (self.sum.0 + share.vcpus * passed, self.sum.1 + share.memory * passed);
+        let (stranded, idle) = self.workers.stranded(&self.sim.books.view);
+        self.wasted = (self.wasted.0 + stranded * passed, self.wasted.1 + idle as f64 * passed);
         self.since = self.sim.now;
+        if self.sample_ms > 0 && self.sim.now >= self.next_sample {
+            let (migrations, _, _) = self.moved();
+            self.report.samples.push(Sample {
+                at_s: (self.sim.now.0 - self.began.0) / 1000,
+                allocated: share,
+                stranded,
+                refused: self.report.refused.values().sum(),
+                migrations,
+            });
+            self.next_sample = self.sim.now.plus_ms(self.sample_ms);
+        }
+    }
+
+    /// Guests that were moved, bytes that went along, and plans that came to something.
+    fn moved(&self) -> (u64, u64, u64) {
+        let (mut moves, mut bytes, mut plans) = (0, 0, 0);
+        for plan in self.sim.books.state.rows.plans.values() {
+            plans += u64::from(plan.count(MoveState::Done) > 0);
+            for one in plan.moves.iter().filter(|one| one.state == MoveState::Done) {
+                moves += u64::from(matches!(one.step, Step::Migrate { .. }));
+                bytes += one.cost.bytes;
+            }
+        }
+        (moves, bytes, plans)
     }
 
     fn inflation(&mut self) -> Result<(), ReplayError> {
@@ -305,6 +414,8 @@ impl<'a> Run<'a> {
 
     fn timed(&mut self) -> Result<(), ReplayError> {
         let zero = self.trace.requests.first().map_or(0, |request| request.arrive_s);
+        let last = self.trace.requests.last().map_or(0, |request| request.arrive_s);
+        self.sample_ms = ((last - zero) * 1000 / SAMPLES).max(1);
         let (trace, began) = (self.trace, self.began);
         let at = |second: u64| began.plus_ms((second - zero) * 1000);
         // Those that leave at a time leave before those that come.
@@ -315,12 +426,23 @@ impl<'a> Run<'a> {
             while let Some(first) = leaving.first_entry().filter(|first| first.key().0 <= arrive) {
                 let ((when, _), guest) = first.remove_entry();
                 self.leave(when, guest)?;
+                for (which, guest) in self.retry()? {
+                    self.leaves_later(which, guest, &mut leaving);
+                }
             }
             self.pass(arrive)?;
             let placed = self.ask(which)?;
-            if let (Some(guest), Some(depart)) = (placed, request.depart_s) {
-                leaving.insert((at(depart).max(self.sim.now), which), guest);
+            if let Some(guest) = placed {
+                self.leaves_later(which, guest, &mut leaving);
             }
+            for (which, guest) in self.retry()? {
+                self.leaves_later(which, guest, &mut leaving);
+            }
+        }
+        // Who still waits has waited in vain.
+        for (_, which) in std::mem::take(&mut self.waiting) {
+            let _ = which;
+            *self.report.refused.entry("no host has room".into()).or_default() += 1;
         }
         // Up to the last arrival: what comes after it only empties the site.
         let passed = (self.sim.now.0 - self.began.0).max(1) as f64;
@@ -328,22 +450,58 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// It stays as long as it would have, whenever it came.
+    fn leaves_later(
+        &self,
+        which: usize,
+        guest: (InstanceId, usize),
+        leaving: &mut BTreeMap<(Timestamp, usize), (InstanceId, usize)>,
+    ) {
+        let request = &self.trace.requests[which];
+        if let Some(depart) = request.depart_s {
+            let zero = self.trace.requests.first().map_or(0, |request| request.arrive_s);
+            let came = self.began.plus_ms((request.arrive_s - zero) * 1000);
+            let late = self.sim.now.0.saturating_sub(came.0);
+            let stays = depart.saturating_sub(request.arrive_s) * 1000;
+            leaving.insert(
+                (came.plus_ms(stays + if self.patience_ms > 0 { late } else { 0 }).max(self.sim.now), which),
+                guest,
+            );
+        }
+    }
+
     /// Time passes, and what is in use meanwhile counts.
     fn pass(&mut self, until: Timestamp) -> Result<(), ReplayError> {
-        self.sim.run_until(until)?;
-        self.look();
+        // In pieces, so that what plans do in between counts.
+        while self.sim.now < until {
+            let next = self.sim.now.plus_ms(if self.sample_ms > 0 { 600_000 } else { u64::MAX });
+            self.sim.run_until(until.min(next))?;
+            self.look();
+        }
         Ok(())
     }
 
     fn leave(&mut self, when: Timestamp, (id, farm): (InstanceId, usize)) -> Result<(), ReplayError> {
         self.pass(when)?;
+        // What a planner has just begun with it comes to its end first.
+        let busy =
+            |sim: &Simulation| sim.books.state.rows.instances.get(&id).is_some_and(|row| row.bound_for.is_some());
+        let until = self.sim.now.plus_ms(READY_MS);
+        while busy(&self.sim) && self.sim.step(until)? {}
         self.demand(Command::Power { instances: vec![id], power: Power::Terminate })?;
         self.farms[farm].1 -= 1;
         Ok(())
     }
 
     fn report(mut self, took: Option<Duration>) -> (Facts, PolicyReport) {
+        let (migrations, bytes, plans) = self.moved();
+        let passed = (self.sim.now.0 - self.began.0).max(1) as f64;
         let report = &mut self.report;
+        (report.migrations, report.migrated_gib, report.plans) = (migrations, bytes >> 30, plans);
+        report.stranded = self.wasted.0 / passed;
+        report.idle_core_hours = self.wasted.1 / 3_600_000.0;
+        report.waited_s = self.waited_ms as f64 / 1000.0 / report.waited.max(1) as f64;
+        report.jain = jain(&self.owners);
         report.virtual_s = (self.sim.now.0 - self.began.0) / 1000;
         let mut times = std::mem::take(&mut self.sim.decision_times);
         times.sort_unstable();
@@ -355,6 +513,13 @@ impl<'a> Run<'a> {
         report.requests_per_second = took.map_or(0.0, |took| rate(self.requests, took));
         (self.facts, self.report)
     }
+}
+
+/// Of what each got of what it asked for.
+fn jain(owners: &[(f64, f64)]) -> f64 {
+    let parts: Vec<f64> = owners.iter().filter(|(asked, _)| *asked > 0.0).map(|(asked, got)| got / asked).collect();
+    let (sum, squares) = parts.iter().fold((0.0, 0.0), |(sum, squares), part| (sum + part, squares + part * part));
+    if squares == 0.0 { 1.0 } else { sum * sum / (parts.len() as f64 * squares) }
 }
 
 fn micros(time: &Duration) -> f64 {

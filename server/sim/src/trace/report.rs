@@ -50,6 +50,17 @@ pub struct Stand {
     pub hosts: u64,
 }
 
+/// A moment of a replay.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Sample {
+    pub at_s: u64,
+    pub allocated: Share,
+    pub stranded: f64,
+    /// So far.
+    pub refused: u64,
+    pub migrations: u64,
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct PolicyReport {
     pub policy: String,
@@ -69,6 +80,22 @@ pub struct PolicyReport {
     /// vCPUs and for memory alone, the largest hosts first, the worse of both.
     pub most_hosts: u64,
     pub lower_bound: u64,
+    /// Free and of no use, as a part of what the workers have, over time.
+    pub stranded: f64,
+    /// Guests that went from host to host, with how many GiB of memory and disk.
+    pub migrations: u64,
+    pub migrated_gib: u64,
+    /// Plans that were carried out, wholly or in part.
+    pub plans: u64,
+    /// vCPU-hours of workers without guests: what could be lent or switched off.
+    pub idle_core_hours: f64,
+    /// Of those that waited for room and got it, seconds on average; and how many waited.
+    pub waited_s: f64,
+    pub waited: u64,
+    /// Jain's index of what eight owners got of what they asked for, in vCPU-seconds; 1 is even.
+    pub jain: f64,
+    /// For plots: not in the table.
+    pub samples: Vec<Sample>,
     /// All policies asked for a request.
     pub decisions: u64,
     /// Real time; nothing without a stopwatch.
@@ -141,6 +168,12 @@ const LINES: &[Line] = &[
     ("vCPU, memory at 130 % asked", |p| stand(p.at_130)),
     ("vCPU, memory at the peak", |p| p.peak.to_string()),
     ("vCPU, memory on average", |p| p.mean.map_or("-".into(), |mean| mean.to_string())),
+    ("stranded, on average", |p| format!("{:.2} %", p.stranded * 100.0)),
+    ("migrations (GiB)", |p| format!("{} ({})", p.migrations, p.migrated_gib)),
+    ("plans carried out", |p| p.plans.to_string()),
+    ("waited (mean)", |p| format!("{} ({:.0} s)", p.waited, p.waited_s)),
+    ("Jain's index of owners", |p| format!("{:.4}", p.jain)),
+    ("idle core-hours", |p| format!("{:.0}", p.idle_core_hours)),
     ("most hosts in use", |p| p.most_hosts.to_string()),
     ("fewest that could do", |p| p.lower_bound.to_string()),
     ("decisions", |p| p.decisions.to_string()),
@@ -152,13 +185,25 @@ const LINES: &[Line] = &[
 ];
 
 const NAME: usize = 33;
-const COLUMN: usize = 20;
+const COLUMN: usize = 24;
+
+/// The end of a long name tells more than its beginning.
+fn short(name: &str) -> String {
+    let count = name.chars().count();
+    if count < COLUMN {
+        name.into()
+    } else {
+        format!("…{}", name.chars().skip(count + 2 - COLUMN).collect::<String>())
+    }
+}
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.facts)?;
         write!(f, "{:NAME$}", "")?;
-        self.policies.iter().try_for_each(|policy| write!(f, "{:>COLUMN$}", policy.policy))?;
+        self.policies
+            .iter()
+            .try_for_each(|policy| write!(f, " {:>width$}", short(&policy.policy), width = COLUMN - 1))?;
         writeln!(f)?;
         for (name, value) in LINES {
             write!(f, "{name:NAME$}")?;

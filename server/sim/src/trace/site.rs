@@ -3,11 +3,15 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
+use cascina_core::command::NewBinding;
+use cascina_core::crontab::Crontab;
 use cascina_core::flavor::Flavor;
 use cascina_core::host::{ClassKind, Host, HostClass, HostState};
 use cascina_core::id::{HostId, ShareId};
 use cascina_core::image::Image;
 use cascina_core::name::Name;
+use cascina_core::plan::{Missed, Occasion, TriggerRule};
+use cascina_core::policy::Hook;
 use cascina_core::site::SiteSpec;
 use cascina_core::units::{Gib, Size, Timestamp};
 use ipnet::Ipv4Net;
@@ -58,6 +62,28 @@ pub fn hosts_of(trace: &Trace) -> SiteSpec {
         hosts: services.chain(workers).collect(),
         ..SiteSpec::default()
     }
+}
+
+/// … on which plans are asked for and carried out: every ten minutes, and when something found no room. An
+/// admin who is not there approves whatever is proposed, and workers may move while they run.
+pub fn reallocating(mut spec: SiteSpec, bindings: &[NewBinding]) -> SiteSpec {
+    let rules = &mut spec.site.rules;
+    rules.migrate_workers = true;
+    (rules.auto_moves, rules.auto_gib, rules.auto_stops) = (u32::MAX, u64::MAX, u32::MAX);
+    rules.keep_ms = rules.keep_ms.max(400 * 86_400_000);
+    if rules.triggers.is_empty() {
+        let planners = bindings.iter().filter(|binding| binding.hook == Hook::Reallocation);
+        let lines = planners.map(|binding| TriggerRule {
+            name: binding.name.clone(),
+            binding: Some(binding.name.clone()),
+            cron: Crontab::new("*/10 * * * *", "UTC").ok(),
+            missed: Missed::Once,
+            on: vec![Occasion::NoRoom],
+            quiet_ms: 60_000,
+        });
+        rules.triggers = lines.collect();
+    }
+    spec
 }
 
 /// The same site with what a replay needs: a flavor for every size, an image, and addresses for its farms.

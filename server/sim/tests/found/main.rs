@@ -5,6 +5,7 @@
 mod components;
 mod disks;
 mod firewalls;
+mod routers;
 mod scene;
 
 use cascina_core::command::{Command, NewInstances, Power, Remedy};
@@ -54,7 +55,13 @@ fn a_closed_tenant_takes_its_images_and_rules_along() {
     let request = TenantRequest { name: name("bob"), groups: Vec::new(), tier: name("standard") };
     let tenant = scene.ask(Command::CreateTenant(request)).unwrap().subject.parse().unwrap();
     let (image, min_disk) = (name("own"), Gib(1));
-    let own = Command::RegisterImage { name: image, tenant: Some(tenant), source: "own.qcow2".into(), min_disk };
+    let own = Command::RegisterImage {
+        name: image,
+        tenant: Some(tenant),
+        source: "own.qcow2".into(),
+        min_disk,
+        sha256: None,
+    };
     scene.ask(own).unwrap();
     let mut rule = bound(&name("placement-spread"), Hook::Placement);
     rule.scope = Scope::Tenant(tenant);
@@ -169,7 +176,7 @@ fn what_no_row_owns_is_swept_although_its_farm_has_a_stuck_operation() {
     let host = scene.host(scene.instance(id).host.unwrap());
     let mut spec = scene.sim.world.hosts()[&host.name].guests[&Guest::Instance(id)].spec.clone();
     spec.guest = Guest::Instance(InstanceId(7));
-    let stage = HostCall::StageDisk { spec, image: "debian.qcow2".into() };
+    let stage = HostCall::StageDisk { spec, image: "debian.qcow2".into(), sha256: None };
     scene.sim.world.finish(&host, &stage, &Fate::Answer).unwrap();
     scene.pass(100_000);
     let guests = &scene.sim.world.hosts()[&host.name].guests;

@@ -176,6 +176,7 @@ pub fn instance(id: u64, network: &VirtualNetwork, nth: u32, host: u32, state: I
         terminate_protected: false,
         stop_protected: false,
         on_shutdown: OnShutdown::Stop,
+        metadata: Default::default(),
         client_token: None,
         launched: Timestamp(1_790_000_000_000),
         created: Timestamp(1_790_000_000_000),

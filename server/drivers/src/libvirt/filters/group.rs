@@ -9,6 +9,7 @@ use ipnet::{IpNet, Ipv4Net};
 
 use super::rule::{Priority, Way, accept};
 use crate::libvirt::xml::Element;
+use crate::router::METADATA;
 
 const CONVERSATION: Priority = Priority(300);
 const RULES: Priority = Priority(500);
@@ -110,5 +111,3 @@ pub(super) fn services(gateway: Ipv4Addr) -> [Element; 3] {
     };
     [to("udp", gateway, 53), to("tcp", gateway, 53), to("tcp", METADATA, 80)]
 }
-
-const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);

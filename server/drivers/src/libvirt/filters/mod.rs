@@ -26,6 +26,7 @@ pub use names::{FilterName, FilterNameError, Marker, networks, stale};
 use self::rule::{Priority, Way, accept, accept_each, drop, drop_all};
 use super::xml::{Element, XmlError};
 use crate::NetworkSpec;
+use crate::router::METADATA;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {
@@ -186,7 +187,8 @@ fn router(network: &NetworkSpec) -> Result<Filter, XmlError> {
     let own = mac(network, gateway);
     let from = |net: Ipv4Net| Element::new("ip").with("srcipaddr", net.network()).with("srcipmask", net.prefix_len());
     let mut rules = vec![own_mac(own)];
-    rules.extend(arp(own, &[gateway]));
+    // Some guests take the address of the metadata service for a neighbour's.
+    rules.extend(arp(own, &[gateway, METADATA]));
     rules.push(accept(Way::Out, DHCP, Element::new("ip").with("srcipaddr", gateway)));
     rules.push(drop(Way::Out, ROGUE, from(network.cidr.trunc())));
     rules.push(accept(Way::Out, RIGHT, Element::new("ip")));
@@ -194,7 +196,7 @@ fn router(network: &NetworkSpec) -> Result<Filter, XmlError> {
 }
 
 /// The public side of a router: it has these addresses and no others, and may send packets from some
-/// nets beside. To be defined before the router has a new address.
+/// nets beside and answer for those. To be defined before the router has a new address.
 ///
 /// # Errors
 ///
@@ -202,6 +204,11 @@ fn router(network: &NetworkSpec) -> Result<Filter, XmlError> {
 pub fn outside(router: RouterId, mac: Mac, addresses: &[Ipv4Addr], beside: &[Ipv4Net]) -> Result<Filter, XmlError> {
     let mut rules = vec![own_mac(mac)];
     rules.extend(arp(mac, addresses));
+    let about = |net: &Ipv4Net| {
+        let arp = Element::new("arp").with("arpsrcmacaddr", mac);
+        accept(Way::Out, RIGHT, arp.with("arpsrcipaddr", net.network()).with("arpsrcipmask", net.netmask()))
+    };
+    rules.extend(beside.iter().map(about));
     let nets = addresses.iter().copied().map(Ipv4Net::from).chain(beside.iter().copied());
     let from = |net: Ipv4Net| Element::new("ip").with("srcipaddr", net.network()).with("srcipmask", net.prefix_len());
     rules.extend(nets.map(|net| accept(Way::Out, RIGHT, from(net))));

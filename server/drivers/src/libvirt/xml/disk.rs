@@ -8,7 +8,7 @@ use cascina_core::id::{InstanceId, VolumeId};
 
 use super::element::{Element, XmlError};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
     Raw,
     Qcow2,

@@ -22,6 +22,24 @@ pub enum Accelerator {
     Tcg,
 }
 
+impl Accelerator {
+    /// As libvirt calls domains that have it.
+    pub(super) fn kind(self) -> &'static str {
+        match self {
+            Accelerator::Kvm => "kvm",
+            Accelerator::Tcg => "qemu",
+        }
+    }
+
+    /// As people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Accelerator::Kvm => "kvm",
+            Accelerator::Tcg => "tcg",
+        }
+    }
+}
+
 /// How guests share a host's processors when they are busy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CpuShares {
@@ -75,14 +93,10 @@ impl Domain {
     ///
     /// A path or name has a character that XML cannot carry.
     pub fn xml(&self) -> Result<String, XmlError> {
-        let kind = match self.accelerator {
-            Accelerator::Kvm => "kvm",
-            Accelerator::Tcg => "qemu",
-        };
         let uuid = uuid_of(self.marks.guest);
         let text = |name, text: &dyn std::fmt::Display| Element::new(name).text(text);
         let mut domain = Element::new("domain")
-            .with("type", kind)
+            .with("type", self.accelerator.kind())
             .child(text("name", &domain_name(self.marks.guest)))
             .child(text("uuid", &uuid))
             .child(Element::new("metadata").child(self.marks.in_domain()))
@@ -98,7 +112,7 @@ impl Domain {
             .child(sysinfo(&uuid))
             .child(self.os())
             .child(Element::new("features").child(Element::new("acpi")).child(Element::new("apic")))
-            .child(self.cpu())
+            .child(cpu(self.accelerator))
             .child(clock())
             .child(text("on_poweroff", &"destroy"))
             .child(text("on_reboot", &"restart"))
@@ -124,19 +138,6 @@ impl Domain {
             None => os.child(Element::new("boot").with("dev", "hd")),
         };
         os.child(Element::new("smbios").with("mode", "sysinfo"))
-    }
-
-    /// Under emulation a plain model that every host can do; the host's own otherwise, in the form
-    /// that libvirt can compare with that of another host.
-    fn cpu(&self) -> Element {
-        match self.accelerator {
-            Accelerator::Kvm => Element::new("cpu").with("mode", "host-model").with("check", "partial"),
-            Accelerator::Tcg => Element::new("cpu")
-                .with("mode", "custom")
-                .with("match", "exact")
-                .with("check", "none")
-                .child(Element::new("model").with("fallback", "forbid").text("qemu64")),
-        }
     }
 
     fn devices(&self) -> Element {
@@ -173,6 +174,19 @@ impl Domain {
                     .child(Element::new("backend").with("model", "random").text("/dev/urandom")),
             )
             .child(Element::new("memballoon").with("model", "virtio").child(Element::new("stats").with("period", "10")))
+    }
+}
+
+/// Under emulation a plain model that every host can do; the host's own otherwise, in the form
+/// that libvirt can compare with that of another host.
+pub(super) fn cpu(accelerator: Accelerator) -> Element {
+    match accelerator {
+        Accelerator::Kvm => Element::new("cpu").with("mode", "host-model").with("check", "partial"),
+        Accelerator::Tcg => Element::new("cpu")
+            .with("mode", "custom")
+            .with("match", "exact")
+            .with("check", "none")
+            .child(Element::new("model").with("fallback", "forbid").text("qemu64")),
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Marks {
     pub rebooted: Option<OperationId>,
     /// Revision of what a router was given.
     pub revision: Option<u64>,
+    /// It comes from another host, and is not all here yet.
+    pub arriving: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +52,7 @@ impl Marks {
             .with("mac", self.mac)
             .with_some("rebooted", self.rebooted)
             .with_some("revision", self.revision)
+            .with_some("arriving", self.arriving.then_some("yes"))
     }
 
     /// With its namespace, as it stands in a domain's document.
@@ -90,6 +93,7 @@ impl Marks {
             mac: needed(node, "mac")?,
             rebooted: node.has_attribute("rebooted").then(|| needed(node, "rebooted")).transpose()?,
             revision: node.has_attribute("revision").then(|| needed(node, "revision")).transpose()?,
+            arriving: node.attribute("arriving") == Some("yes"),
         })
     }
 }

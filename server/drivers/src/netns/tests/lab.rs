@@ -155,13 +155,21 @@ impl Lab {
         assert_eq!(self.call(call).await.unwrap(), Reply::Done);
     }
 
+    /// The router is as it was told; gives the revision.
+    pub(super) async fn probed(&self, guest: Guest) -> u64 {
+        match self.call(HostCall::ProbeRouter { guest }).await {
+            Ok(Reply::Revision(revision)) => revision,
+            other => panic!("{other:?}"),
+        }
+    }
+
     pub(super) async fn apply(&self, revision: u64, config: RouterConfig) {
         self.done(HostCall::ApplyRouter { guest: router().guest, revision, config }).await;
     }
 
     pub(super) async fn start(&self) {
         self.done(HostCall::DefineNetwork { network: network() }).await;
-        self.done(HostCall::StageDisk { spec: router(), image: "cascina:router".into() }).await;
+        self.done(HostCall::StageDisk { spec: router(), image: "cascina:router".into(), sha256: None }).await;
         self.done(HostCall::Boot { spec: router() }).await;
     }
 

@@ -22,8 +22,8 @@ async fn a_gateway_makes_routers_only() {
     let gateway = Gateway::new(settings());
     let guest = Guest::Instance(InstanceId(1));
     let calls = [
-        HostCall::StageDisk { spec: GuestSpec { guest, ..router() }, image: "debian".into() },
-        HostCall::StageDisk { spec: router(), image: "snapshot:snap-00000000000000001".into() },
+        HostCall::StageDisk { spec: GuestSpec { guest, ..router() }, image: "debian".into(), sha256: None },
+        HostCall::StageDisk { spec: router(), image: "snapshot:snap-00000000000000001".into(), sha256: None },
         HostCall::Boot { spec: GuestSpec { guest, ..router() } },
         HostCall::Stop { guest },
         HostCall::Destroy { guest },
@@ -80,7 +80,7 @@ async fn drift_is_found_and_repaired() {
     let probe = || lab.call(HostCall::ProbeRouter { guest });
     assert!(matches!(probe().await, Err(DriverError::Refused { .. })));
     lab.start().await;
-    assert!(matches!(probe().await, Err(DriverError::Unreachable { .. })), "it has no configuration yet");
+    assert!(matches!(probe().await, Err(DriverError::Differs { .. })), "it has no configuration yet");
     lab.apply(5, config()).await;
     probe().await.unwrap();
 
@@ -104,7 +104,7 @@ async fn drift_is_found_and_repaired() {
             _ => drop(lab.within(&namespace, damage).unwrap()),
         }
         let found = probe().await;
-        assert!(matches!(&found, Err(DriverError::Unreachable { .. })), "{what}: {found:?}");
+        assert!(matches!(&found, Err(DriverError::Differs { .. })), "{what}: {found:?}");
         // What the reconciler asks for.
         lab.start().await;
         lab.apply(5, config()).await;
@@ -156,7 +156,7 @@ async fn a_second_gateway_does_not_touch_what_is_of_the_first() {
     let ask = |call| crate::Hypervisor::call(&lab.gateway, &host, call);
     assert_eq!(ask(HostCall::Inventory).await, Ok(Reply::Inventory(Default::default())));
     ask(HostCall::DefineNetwork { network: network() }).await.unwrap();
-    ask(HostCall::StageDisk { spec: router(), image: "cascina:router".into() }).await.unwrap();
+    ask(HostCall::StageDisk { spec: router(), image: "cascina:router".into(), sha256: None }).await.unwrap();
     let answer = ask(HostCall::Boot { spec: router() }).await;
     assert!(matches!(answer, Err(DriverError::Refused { .. })), "{answer:?}");
     let _ = ask(HostCall::Destroy { guest: router().guest }).await;
@@ -212,11 +212,11 @@ async fn one_gateway_has_many_routers() {
             let spec = GuestSpec { guest, network: id, ip: ip(&format!("10.65.{n}.1")), mac, ..router() };
             let public = Some(ip(&format!("203.0.113.{}", 50 + n)));
             lab.done(HostCall::DefineNetwork { network }).await;
-            lab.done(HostCall::StageDisk { spec: spec.clone(), image: "cascina:router".into() }).await;
+            lab.done(HostCall::StageDisk { spec: spec.clone(), image: "cascina:router".into(), sha256: None }).await;
             lab.done(HostCall::Boot { spec }).await;
             let config = RouterConfig { public, ..RouterConfig::default() };
             lab.done(HostCall::ApplyRouter { guest, revision: 1, config }).await;
-            lab.done(HostCall::ProbeRouter { guest }).await;
+            lab.probed(guest).await;
         })
     });
     for task in made.collect::<Vec<_>>() {

@@ -31,6 +31,40 @@ fn without_an_address_of_its_own_a_router_leaves_by_the_lowest_that_is_mapped() 
 }
 
 #[test]
+fn guests_are_called_what_they_call_themselves() {
+    let names = |names: &[(&str, &str)]| {
+        let names = names.iter().map(|(address, text)| (ip(address), name(text))).collect();
+        let made = plan(&settings(), &network(), &router(), 1, &RouterConfig { names, ..config() }).unwrap();
+        let shown = |(address, name): &(Ipv4Addr, Name)| format!("{address} {name}");
+        made.names.iter().map(shown).collect::<Vec<_>>()
+    };
+    let given = [
+        ("10.65.2.4", "web"),
+        ("10.65.2.5", "odd-"),
+        ("10.65.2.6", "a..b"),
+        ("10.65.2.7", "12"),
+        // Another's address, and its own.
+        ("10.65.2.8", "ip-10-65-2-4"),
+        ("10.65.2.9", "ip-10-65-2-9"),
+    ];
+    let expected = ["10.65.2.4 web", "10.65.2.5 odd", "10.65.2.6 a.b", "10.65.2.7 host-12", "10.65.2.9 ip-10-65-2-9"];
+    assert_eq!(names(&given), expected);
+}
+
+#[test]
+fn no_name_of_a_guest_is_one_of_the_whole_world() {
+    let mut draft = full();
+    draft.names.push((ip("10.65.2.12"), name("www.example.com")));
+    let plan = RouterPlan::new(draft).unwrap();
+    let hosts = text(&render(&plan, &Target::Linux), "hosts");
+    let own = format!("10.65.2.12 www.example.com.{}", plan.domain);
+    assert!(hosts.lines().any(|line| line == own), "{hosts}");
+    let devices = Devices { lan: "eth0".parse().unwrap(), wan: "eth1".parse().unwrap() };
+    let dhcp = text(&render(&plan, &Target::OpenWrt(devices)), "etc/config/dhcp");
+    assert!(dhcp.contains(&format!("option name 'www.example.com.{}'", plan.domain)), "{dhcp}");
+}
+
+#[test]
 fn metadata_tells_farms_apart_by_their_segment() {
     let metadata =
         |seen_as| Some(MetadataSettings { to: "192.0.2.80:8775".parse().unwrap(), seen_as: Some(net(seen_as)) });

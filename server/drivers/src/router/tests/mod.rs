@@ -80,6 +80,7 @@ pub(super) fn config() -> RouterConfig {
         public: Some(ip("203.0.113.7")),
         mapped: vec![(ip("203.0.113.51"), ip("10.65.2.10")), (ip("198.51.100.9"), ip("10.65.2.11"))],
         forwards: vec![forward(Protocol::Udp, 53, "10.65.2.12", 5353), forward(Protocol::Tcp, 2222, "10.65.2.10", 22)],
+        names: Vec::new(),
     }
 }
 

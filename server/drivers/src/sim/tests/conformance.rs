@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::*;
-use crate::conformance::{Trial, Violation, check, check_moves};
+use crate::conformance::{Trial, Violation, check, check_images, check_moves};
 use crate::sim::{Fault, Rule, SimDriver};
 use crate::{GuestState, Hypervisor};
 
@@ -28,6 +28,21 @@ async fn a_connection_that_breaks_often_does_not_matter() {
     driver.set_faults(vec![broken(true), broken(false)]);
     let trial = Trial { patience: Duration::from_secs(20), ..trial() };
     assert_eq!(check(&driver, &host("w1"), &trial).await, [] as [Violation; 0]);
+    assert!(driver.faults().iter().all(|armed| armed.fired > 0));
+}
+
+#[tokio::test]
+async fn images_spread_between_simulated_hosts() {
+    let driver = SimDriver::new(world(1), 0.0);
+    let hosts = [&host("w1"), &host("w2")];
+    for time in 1..3 {
+        assert_eq!(check_images(&driver, hosts, &trial()).await, [] as [Violation; 0], "time {time}");
+        assert!(driver.totals().is_empty());
+    }
+    let broken = |effect| Rule { probability: 0.1.try_into().unwrap(), ..Rule::always(Fault::Crash { effect }) };
+    driver.set_faults(vec![broken(true), broken(false)]);
+    let trial = Trial { patience: Duration::from_secs(20), ..trial() };
+    assert_eq!(check_images(&driver, hosts, &trial).await, [] as [Violation; 0]);
     assert!(driver.faults().iter().all(|armed| armed.fired > 0));
 }
 
@@ -186,7 +201,7 @@ async fn mistakes_are_found() {
         (Mistake::BootNeedsNoDisk, "a guest without a disk does not boot"),
         (Mistake::MixUpFarms, "a booted guest runs"),
         (Mistake::OldRouterConfigurationsFail, "an older configuration that comes late does no harm"),
-        (Mistake::NeverAnswerProbes, "a router with a configuration answers"),
+        (Mistake::NeverAnswerProbes, "a router tells which configuration it has"),
         (Mistake::LateFirewallsWin, "an older firewall changes nothing"),
         (Mistake::ForgetFirewalls, "the inventory has the revision of a firewall"),
         (Mistake::RefuseToShrink, "a smaller size that comes late does no harm"),

@@ -69,7 +69,7 @@ fn define(farm: u8) -> HostCall {
 }
 
 fn stage(spec: &GuestSpec) -> HostCall {
-    HostCall::StageDisk { spec: spec.clone(), image: "image".into() }
+    HostCall::StageDisk { spec: spec.clone(), image: "image".into(), sha256: None }
 }
 
 fn boot(spec: &GuestSpec) -> HostCall {
@@ -110,7 +110,7 @@ fn take(id: u64, farm: u8, of: Disk) -> HostCall {
 }
 
 fn stage_from(spec: &GuestSpec, snapshot: u64) -> HostCall {
-    HostCall::StageDisk { spec: spec.clone(), image: format!("snapshot:{}", SnapshotId(snapshot)) }
+    HostCall::StageDisk { spec: spec.clone(), image: format!("snapshot:{}", SnapshotId(snapshot)), sha256: None }
 }
 
 fn protect(farm: u8, revision: u64, firewall: Firewall) -> HostCall {

@@ -155,7 +155,7 @@ fn what_is_made_from_a_snapshot_needs_it_and_holds_it() {
     let new = instance(1, 3);
     assert!(why(ask(&mut world, &w1, &make(2, 1, 4, Some(1)))).contains("in no store"));
     assert!(why(ask(&mut world, &w2, &stage_from(&new, 1))).contains("in no store"));
-    let nonsense = HostCall::StageDisk { spec: new.clone(), image: "snapshot:lot-1".into() };
+    let nonsense = HostCall::StageDisk { spec: new.clone(), image: "snapshot:lot-1".into(), sha256: None };
     assert!(why(ask(&mut world, &w2, &nonsense)).contains("is not an id"));
     all(&mut world, &w1, &[take(1, 1, Disk::Volume(VolumeId(1)))]);
     assert!(why(ask(&mut world, &w1, &make(2, 1, 3, Some(1)))).contains("do not hold"));

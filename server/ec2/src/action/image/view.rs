@@ -110,6 +110,6 @@ impl ImageView {
 /// Why it could not be made, as far as its snapshot tells.
 fn failure(state: &State, row: &Image) -> StateReason {
     let snapshot = row.snapshot.and_then(|id| state.rows.snapshots.get(&id));
-    let why = snapshot.and_then(|snapshot| snapshot.note.clone());
+    let why = row.note.clone().or_else(|| snapshot.and_then(|snapshot| snapshot.note.clone()));
     StateReason { code: "Server.InternalError", message: why.unwrap_or_else(|| "it could not be made".into()) }
 }

@@ -69,7 +69,7 @@ pub async fn describe_instance_attribute(call: Call, request: DescribeInstanceAt
     let id = id(&request.instance_id)?;
     call.engine.read(|state| {
         let row = find(state, call.farm, id)?;
-        let view = Farm::of(state, call.farm).view(row);
+        let view = Farm::of(state, call.farm, call.settings.metadata).view(row);
         match name {
             "instanceType" => answer.instance_type = Some(Value { value: row.flavor.clone() }),
             "kernel" => answer.kernel = Some(Nothing {}),

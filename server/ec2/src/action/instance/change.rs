@@ -6,6 +6,7 @@ use std::sync::Arc;
 use cascina_core::command::Command;
 use cascina_core::id::VolumeId;
 use cascina_core::launch::{InstanceChange, OnShutdown};
+use cascina_core::metadata::MetadataChange;
 use cascina_core::state::State;
 use serde::Deserialize;
 
@@ -207,6 +208,7 @@ impl ModifyInstanceAttribute {
                 ShutdownBehavior::Stop => OnShutdown::Stop,
                 ShutdownBehavior::Terminate => OnShutdown::Terminate,
             }),
+            metadata: MetadataChange::default(),
             delete_on_termination: self.delete_on_termination(state)?,
         })
     }
@@ -237,56 +239,4 @@ impl ModifyInstanceAttribute {
         }
         Ok(changes)
     }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-pub struct ModifyInstanceMetadataOptions {
-    instance_id: String,
-    http_endpoint: Option<String>,
-    #[serde(rename = "HttpTokens")]
-    _http_tokens: Option<String>,
-    #[serde(rename = "HttpPutResponseHopLimit")]
-    _http_put_response_hop_limit: Option<i64>,
-    #[serde(rename = "HttpProtocolIpv6")]
-    _http_protocol_ipv6: Option<String>,
-    #[serde(rename = "InstanceMetadataTags")]
-    _instance_metadata_tags: Option<String>,
-}
-
-/// There is no metadata service, so there is nothing to change but to leave it off.
-pub async fn modify_instance_metadata_options(
-    call: Call,
-    request: ModifyInstanceMetadataOptions,
-) -> Result<MetadataOptions, Fault> {
-    let id = id(&request.instance_id)?;
-    call.engine.read(|state| find(state, call.farm, id).map(|_| ()))?;
-    if request.http_endpoint.as_deref() == Some("enabled") {
-        return Err(Code::UnsupportedOperation.fault("There is no metadata service here."));
-    }
-    let instance_metadata_options = Options {
-        state: "applied",
-        http_tokens: "optional",
-        http_put_response_hop_limit: 1,
-        http_endpoint: "disabled",
-        instance_metadata_tags: "disabled",
-    };
-    Ok(MetadataOptions { instance_id: request.instance_id, instance_metadata_options })
-}
-
-#[derive(Debug, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct MetadataOptions {
-    instance_id: String,
-    instance_metadata_options: Options,
-}
-
-#[derive(Debug, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Options {
-    state: &'static str,
-    http_tokens: &'static str,
-    http_put_response_hop_limit: u32,
-    http_endpoint: &'static str,
-    instance_metadata_tags: &'static str,
 }

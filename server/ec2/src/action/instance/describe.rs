@@ -151,7 +151,7 @@ pub async fn describe_instances(call: Call, request: DescribeInstances) -> Resul
     let filters = Filters::new(&request.filter, &COLUMNS)?;
     let page = call.page(request.max_results, request.next_token.as_deref(), !named.is_empty(), page::USUAL)?;
     let rows = call.engine.read(|state| {
-        let farm = Farm::of(state, call.farm);
+        let farm = Farm::of(state, call.farm, call.settings.metadata);
         let row = |row: &cascina_core::instance::Instance| Row {
             view: farm.view(row),
             reservation: row.reservation,

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::mapping::Mapping;
+use super::metadata::MetadataRequest;
 use crate::code::Code;
 use crate::fault::Fault;
 use crate::tags::TagSpecification;
@@ -34,6 +35,8 @@ pub struct RunInstances {
     pub network_interface: Vec<NetworkInterface>,
     #[serde(default)]
     pub tag_specification: Vec<TagSpecification>,
+    #[serde(default)]
+    pub metadata_options: MetadataRequest,
     private_ip_address: Option<String>,
     monitoring: Option<Switch>,
     ebs_optimized: Option<bool>,
@@ -57,8 +60,6 @@ pub struct RunInstances {
     _credit_specification: Option<IgnoredAny>,
     #[serde(rename = "MaintenanceOptions")]
     _maintenance_options: Option<IgnoredAny>,
-    #[serde(rename = "MetadataOptions")]
-    _metadata_options: Option<IgnoredAny>,
     #[serde(rename = "PrivateDnsNameOptions")]
     _private_dns_name_options: Option<IgnoredAny>,
 }

@@ -6,6 +6,7 @@ pub mod console;
 pub mod describe;
 pub mod launch;
 pub mod mapping;
+pub mod metadata;
 pub mod power;
 pub mod run;
 pub mod state;

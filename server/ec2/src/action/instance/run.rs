@@ -6,6 +6,7 @@ use cascina_core::command::{Command, NewInstances};
 use cascina_core::id::{InstanceId, KeyPairId, SecurityGroupId};
 use cascina_core::image::{Image, ImageState};
 use cascina_core::launch::{Launch, OnShutdown};
+use cascina_core::metadata::MetadataOptions;
 use cascina_core::name::Name;
 use cascina_core::state::State;
 
@@ -25,6 +26,7 @@ const TYPE: &str = "m1.small";
 pub async fn run_instances(call: Call, request: RunInstances) -> Result<Reservation, Fault> {
     request.refuse_what_is_not_here()?;
     let user_data = user_data(&call, &request)?;
+    let metadata = MetadataOptions::default().with(&request.metadata_options.change(&call.settings)?);
     // Interfaces come with their instance, and their tags are as good as never asked for.
     let [tags, volume_tags, interface_tags] =
         tags::specified(&request.tag_specification, ["instance", "volume", "network-interface"])?;
@@ -55,6 +57,7 @@ pub async fn run_instances(call: Call, request: RunInstances) -> Result<Reservat
                     Some(ShutdownBehavior::Terminate) => OnShutdown::Terminate,
                     Some(ShutdownBehavior::Stop) | None => OnShutdown::Stop,
                 },
+                metadata,
                 tags,
                 volume_tags,
                 client_token: request.client_token.clone(),
@@ -94,7 +97,7 @@ async fn with_grants(call: &Call, command: &Command, fault: Fault) -> Fault {
 /// As they are now, which need not be the first time that a client asks.
 fn reservation(call: &Call, instances: &[InstanceId]) -> Reservation {
     call.engine.read(|state| {
-        let farm = Farm::of(state, call.farm);
+        let farm = Farm::of(state, call.farm, call.settings.metadata);
         let rows = instances.iter().filter_map(|id| state.rows.instances.get(id));
         let id = rows.clone().next().map(|row| row.reservation).unwrap_or_default();
         Reservation::new(id, &call.account, rows.map(|row| farm.view(row)).collect())

@@ -11,6 +11,7 @@ use cascina_core::tag::Resource;
 use cascina_core::volume::AttachmentState;
 use serde::Serialize;
 
+use super::metadata::MetadataView;
 use super::state::{SHUTTING_DOWN, STOPPED, STOPPING, StateView, TERMINATED, ending};
 use crate::action::image::ROOT_DEVICE;
 use crate::action::interface::{Group, Interface, Interfaces, private_name, public_name};
@@ -57,7 +58,7 @@ pub struct InstanceView {
     cpu_options: CpuOptions,
     capacity_reservation_specification: CapacityReservation,
     hibernation_options: Hibernation,
-    metadata_options: MetadataOptions,
+    metadata_options: MetadataView,
     enclave_options: Enclave,
     maintenance_options: Maintenance,
     platform_details: &'static str,
@@ -117,18 +118,6 @@ struct Hibernation {
     configured: bool,
 }
 
-/// There is no metadata service to tune.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct MetadataOptions {
-    state: &'static str,
-    http_tokens: &'static str,
-    http_put_response_hop_limit: u32,
-    http_endpoint: &'static str,
-    http_protocol_ipv6: &'static str,
-    instance_metadata_tags: &'static str,
-}
-
 #[derive(Debug, Clone, Serialize)]
 struct Enclave {
     enabled: bool,
@@ -145,11 +134,13 @@ pub struct Farm<'a> {
     state: &'a State,
     ending: BTreeSet<InstanceId>,
     interfaces: Interfaces<'a>,
+    /// There is a metadata service.
+    metadata: bool,
 }
 
 impl<'a> Farm<'a> {
-    pub fn of(state: &'a State, farm: FarmId) -> Farm<'a> {
-        Farm { state, ending: ending(state, farm), interfaces: Interfaces::new(state, farm) }
+    pub fn of(state: &'a State, farm: FarmId, metadata: bool) -> Farm<'a> {
+        Farm { state, ending: ending(state, farm), interfaces: Interfaces::new(state, farm), metadata }
     }
 
     pub fn view(&self, row: &Instance) -> InstanceView {
@@ -192,14 +183,7 @@ impl<'a> Farm<'a> {
             cpu_options: CpuOptions { core_count: row.size.vcpus.0, threads_per_core: 1 },
             capacity_reservation_specification: CapacityReservation { capacity_reservation_preference: "open" },
             hibernation_options: Hibernation { configured: false },
-            metadata_options: MetadataOptions {
-                state: "applied",
-                http_tokens: "optional",
-                http_put_response_hop_limit: 1,
-                http_endpoint: "disabled",
-                http_protocol_ipv6: "disabled",
-                instance_metadata_tags: "disabled",
-            },
+            metadata_options: MetadataView::new(row.metadata, self.metadata),
             enclave_options: Enclave { enabled: false },
             maintenance_options: Maintenance { auto_recovery: "default" },
             platform_details: "Linux/UNIX",

@@ -4,6 +4,7 @@
 //! is loaded, so a difference to the WIT text cannot go unnoticed.
 
 pub(crate) mod admission;
+pub(crate) mod choose_victims;
 pub(crate) mod log;
 pub(crate) mod metadata;
 pub(crate) mod placement;

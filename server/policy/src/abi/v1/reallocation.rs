@@ -1,7 +1,5 @@
 //! Interface `reallocation`.
 
-#![expect(dead_code, reason = "plans are checked for their form only, until the engine carries them out")]
-
 use wasmtime::component::{ComponentType, Lift, Lower};
 
 use super::types::{Reason, Resources};
@@ -88,6 +86,7 @@ pub(crate) struct Resizing {
 #[component(record)]
 pub(crate) struct Lending {
     pub share: u32,
+    #[expect(dead_code, reason = "shares are lent and recalled as a whole")]
     pub vcpus: u32,
 }
 

@@ -14,6 +14,7 @@ fn marks(guest: Guest) -> Marks {
         mac: "02:00:00:0c:07:14".parse().unwrap(),
         rebooted: None,
         revision: None,
+        arriving: false,
     }
 }
 
