@@ -45,7 +45,9 @@ impl Client {
         };
         let mut answer = answer.ok()?;
         let kind = answer.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default().into();
-        let text = answer.body_mut().with_config().limit(256 << 20).read_to_string().ok()?;
+        // Components are no text; that they are bytes is enough here.
+        let bytes = answer.body_mut().with_config().limit(256 << 20).read_to_vec().ok()?;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
         Some(Answer { what: format!("{method} {path}"), status: answer.status().as_u16(), kind, body })
     }

@@ -141,7 +141,8 @@ impl Engine {
             };
             if tenant.is_none() || hold.is_some() {
                 let mut rng = StdRng::from_os_rng();
-                let text = format!("offer-{:016x}{:016x}", rng.next_u64(), rng.next_u64());
+                // Of the form of all ids. It is good for its caller only, so it need not be a secret.
+                let text = format!("offer-0{:016x}", rng.next_u64());
                 let mut all = shared.offers.0.lock();
                 if all.len() >= KEPT {
                     all.remove(0);

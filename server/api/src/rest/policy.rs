@@ -88,6 +88,10 @@ pub async fn fetch_component(State(app): State<App>, Caller(who): Caller, At(tex
     // Whoever may bring policies may read them; what others see is what they say of themselves.
     may_upload(&who)?;
     let row = app.engine.read(|state| find::policy(state, &text))?;
+    // A tenant's rules are its own matter, as others' are theirs.
+    if who.role.of_tenant() && !row.embedded && row.uploaded_by != who.name {
+        return Err(Refusal::Forbidden("only its author and people of the site may read a component".into()).into());
+    }
     let bytes = app.engine.component(row.digest).await?.ok_or_else(|| Refusal::not_found("component", row.digest))?;
     Ok(([(header::CONTENT_TYPE, "application/wasm")], bytes).into_response())
 }

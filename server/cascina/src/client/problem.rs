@@ -83,7 +83,7 @@ impl fmt::Display for Problem {
                 write!(f, " (from {from} on)")?;
             }
             if let (Some(token), Some(expires)) = (text("token"), text("expires")) {
-                write!(f, "\n    held until {expires}: cascina offer accept {token}")?;
+                write!(f, "\n    held until {expires} for you: cascina offer accept {token}")?;
             }
         }
         match self.advice() {

@@ -30,8 +30,8 @@ const C: Files = files!("c/template": "policy.toml", "policy.c", "README.md");
 
 /// The SDK, so that a policy in Rust needs nothing but crates that are published.
 const SDK: Files = files!("rust": "Cargo.toml", "README.md", "src/admission.rs", "src/answer.rs", "src/bindings.rs",
-    "src/choose_victims.rs", "src/component.rs", "src/lib.rs", "src/limits.rs", "src/log.rs", "src/placement.rs", "src/policy.rs", "src/quota.rs",
-    "src/reallocation.rs", "src/reason.rs", "src/resources.rs", "src/testing.rs");
+    "src/choose_victims.rs", "src/component.rs", "src/lib.rs", "src/limits.rs", "src/log.rs", "src/placement.rs",
+    "src/policy.rs", "src/quota.rs", "src/reallocation.rs", "src/reason.rs", "src/resources.rs", "src/testing.rs");
 
 pub fn new(output: Output, name: &str, language: Language, into: &Path) -> Done {
     let name: Name = name.parse().map_err(|error| Failure::Usage(format!("{error}")))?;
