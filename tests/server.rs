@@ -199,7 +199,10 @@ pub fn run(arguments: &[&str]) -> Output {
 
 impl Server {
     pub fn new() -> Server {
-        Site::new(SITE).start()
+        let server = Site::new(SITE).start();
+        // Files of images are looked at when the server starts, which is an event.
+        wait(|| server.admin.list("/v1/images").iter().all(|image| !image["sha256"].is_null()).then_some(()));
+        server
     }
 
     pub fn site(&self) -> &Site {
