@@ -228,10 +228,10 @@ impl Board {
                 *place,
             )
         });
-        let mut best: Option<(u64, Vec<(u32, Instance, usize, usize)>)> = None;
+        let mut best = None;
         for from in places.into_iter().take(24) {
             let Some(moves) = self.emptied(cluster, from, vcpus, memory_mib, most) else { continue };
-            let mib = moves.iter().map(|(_, instance, _, _)| u64::from(instance.memory_mib)).sum();
+            let mib: u64 = moves.iter().map(|(_, instance, _, _)| u64::from(instance.memory_mib)).sum();
             if best.as_ref().is_none_or(|(least, _)| mib < *least) {
                 best = Some((mib, moves));
             }
@@ -263,7 +263,7 @@ impl Board {
                 (vcpus.saturating_sub(host.vcpus_free), memory_mib.saturating_sub(host.memory_free_mib));
             // The smallest that gives all that is lacking, else the one that gives most of it.
             let gives = |instance: &Instance| {
-                let part = |has: u32, lacks: u32| if lacks == 0 { 1000 } else { has.min(lacks) * 1000 / lacks };
+                let part = |has: u32, lacks: u32| (has.min(lacks) * 1000).checked_div(lacks).unwrap_or(1000);
                 part(instance.vcpus, lacks_vcpus).min(part(instance.memory_mib, lacks_memory))
             };
             guests.sort_by_key(|(guest, instance)| {
