@@ -75,6 +75,12 @@ name = "trick"
 source = "trick"
 min_disk_gib = 1
 
+# Becomes such a one after it was looked at.
+[[image]]
+name = "turns"
+source = "turns"
+min_disk_gib = 1
+
 [libvirt]
 accelerator = "{accelerator}"
 cpu_shares = false
@@ -144,6 +150,7 @@ class Stage:
         images = self.run / "images"
         images.mkdir()
         shutil.copy(ROOT / "images/build/micro/micro.qcow2", images / "micro.qcow2")
+        shutil.copy(ROOT / "images/build/micro/micro.qcow2", images / "turns.qcow2")
         (images / "debian-12.qcow2").symlink_to(ROOT / "images/build/guest/debian-12.qcow2")
         run("qemu-img", "create", "-q", "-f", "qcow2", "-b", "/etc/passwd", "-F", "raw", images / "trick.qcow2", "1G")
         text = CONFIG.format(
