@@ -26,13 +26,14 @@ def points(saga, steps, forth=True):
             yield f"{saga}/{step}/{point}"
 
 
-def die_through(stage, saga, steps, *request, forth=True):
+def die_through(stage, saga, steps, *request, forth=True, prepare=lambda: None):
     """One operation goes on from death to death: the server is started with the next point as soon as it died at
     the one before."""
     stop(stage)
     for place, point in enumerate(points(saga, steps, forth)):
         stage.start(crash_at=point)
         if place == 0:
+            prepare()
             # It may die before it answers.
             stage.cascina(*request, "--no-wait", check=False)
         if not ended(stage, PATIENCE):
@@ -125,8 +126,15 @@ def play(stage):
     refused = stage.cascina(*farm("gamma", "carol", "trick"), check=False)
     stage.holds("one that was looked at is refused at once", state(stage, "gamma") is None or print(refused))
     images = stage.run / "images"
-    os.replace(images / "trick.qcow2", images / "turns.qcow2")
-    die_through(stage, "farm-create", UNWIND, *farm("gamma", "carol", "turns"), forth=False)
+
+    def turn():
+        # The server looks at images when it starts, and then every minute.
+        checked = lambda: all(row["sha256"] for row in stage.list("image", "list") if row["name"] == "turns")
+        stage.within(30, "the image was looked at", checked)
+        time.sleep(2)
+        os.replace(images / "trick.qcow2", images / "turns.qcow2")
+
+    die_through(stage, "farm-create", UNWIND, *farm("gamma", "carol", "turns"), forth=False, prepare=turn)
     stage.within(PATIENCE, "the farm has failed", lambda: state(stage, "gamma") == "failed")
     stage.holds("it is said why", "laid over another file" in stage.cascina("operation", "list"))
 
